@@ -6,9 +6,15 @@ import { PipelineTriggered, TriggerOutcome } from './trigger-request.js';
 
 /** Every message that crosses a process boundary: routing key or request pattern, and the class that says what is in it. */
 const catalogue = new Map<string, new () => object>(
-  [PipelineTriggered, TriggerOutcome, PipelineCreated, PipelineDeleted, PipelineStatusChanged, JobQueued, JobStatusChanged].map(
-    (type) => [type.type, type],
-  ),
+  [
+    PipelineTriggered,
+    TriggerOutcome,
+    PipelineCreated,
+    PipelineDeleted,
+    PipelineStatusChanged,
+    JobQueued,
+    JobStatusChanged,
+  ].map((type) => [type.type, type]),
 );
 
 /**
@@ -18,6 +24,9 @@ const catalogue = new Map<string, new () => object>(
 export function messageProblems(pattern: string, data: unknown): string[] {
   const type = catalogue.get(pattern);
   if (!type) return [`there is no message named ${pattern}`];
-  if (typeof data !== 'object' || data === null || Array.isArray(data)) return [`${pattern}: the data is not an object`];
-  return validateSync(plainToInstance(type, data), { forbidUnknownValues: false }).map((error) => `${pattern}: ${error.toString().trim()}`);
+  if (typeof data !== 'object' || data === null || Array.isArray(data))
+    return [`${pattern}: the data is not an object`];
+  return validateSync(plainToInstance(type, data), { forbidUnknownValues: false }).map(
+    (error) => `${pattern}: ${error.toString().trim()}`,
+  );
 }

@@ -1,5 +1,15 @@
 import { Type } from 'class-transformer';
-import { IsArray, IsIn, IsInt, IsISO8601, IsObject, IsOptional, IsString, IsUUID, ValidateNested } from 'class-validator';
+import {
+  IsArray,
+  IsIn,
+  IsInt,
+  IsISO8601,
+  IsObject,
+  IsOptional,
+  IsString,
+  IsUUID,
+  ValidateNested,
+} from 'class-validator';
 import type { PipelineFacts } from './pipeline.js';
 import { Actor } from './user.js';
 import { type PipelineSource, type TriggerChannel, triggerChannels } from './words.js';
@@ -55,5 +65,10 @@ export class TriggerOutcome {
   @IsUUID() requestId!: string;
   @IsOptional() @IsObject() pipeline?: PipelineFacts;
   /** Status and body of GitLab's refusal; a pipeline that was stored as failed is named beside it. */
-  @IsOptional() @IsObject() refusal?: { status: number; body: Record<string, unknown>; pipelineId?: number; parked?: boolean };
+  @IsOptional() @IsObject() refusal?: {
+    status: number;
+    body: Record<string, unknown>;
+    pipelineId?: number;
+    parked?: boolean;
+  };
 }

@@ -3,7 +3,13 @@
 /** GitLab's access levels of a member of a project. */
 export const AccessLevel = { None: 0, Guest: 10, Reporter: 20, Developer: 30, Maintainer: 40, Owner: 50 } as const;
 export type AccessLevel = (typeof AccessLevel)[keyof typeof AccessLevel];
-export const memberLevels = [AccessLevel.Guest, AccessLevel.Reporter, AccessLevel.Developer, AccessLevel.Maintainer, AccessLevel.Owner];
+export const memberLevels = [
+  AccessLevel.Guest,
+  AccessLevel.Reporter,
+  AccessLevel.Developer,
+  AccessLevel.Maintainer,
+  AccessLevel.Owner,
+];
 
 /** Statuses of jobs; pipelines share the set (trigger-api.md §4.3). */
 export const statuses = [

@@ -1,0 +1,184 @@
+import type { Logger } from 'pino';
+import type { Bus, Message } from '#libs/messaging';
+import type { EventClass } from '#libs/contracts';
+import pg from 'pg';
+import type { DataSource, EntityManager } from 'typeorm';
+import { uuidv7 } from './uuid.js';
+
+/** Long enough for a publish with its time-out, short enough that events of a process that was killed are not late. */
+const claimSeconds = 30;
+const lookAgainMs = 1_000;
+
+/** SQL of the table that a service's migration creates in its own schema. */
+export function outboxTable(schema: string): string {
+  return `create table ${pg.escapeIdentifier(schema)}.outbox (
+    id bigint generated always as identity primary key,
+    type text not null,
+    messages jsonb not null,
+    attempts integer not null default 0,
+    next_attempt_at timestamptz not null,
+    created_at timestamptz not null default now()
+  )`;
+}
+
+/** Says an event; it is published once the transaction has committed, and never when it has not. */
+export type Say = <Fields extends object>(type: EventClass<Fields>, fields: Fields, subject?: string) => void;
+
+interface Row {
+  id: number;
+  type: string;
+  messages: Message[];
+}
+
+/**
+ * Events that leave a service are written in the transaction that made them true, published after it, and taken out once the broker has
+ * confirmed them (architecture.md §3). The process that wrote a row publishes it at once; a row it could not publish, or did not live to,
+ * is taken by any replica half a minute later.
+ */
+export class Outbox {
+  readonly #database: DataSource;
+  readonly #table: string;
+  readonly #bus: Bus;
+  readonly #source: string;
+  readonly #log: Logger;
+  readonly #inFlight = new Set<number>();
+  #settled: number[] = [];
+  #settling: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #sweeping: Promise<void> = Promise.resolve();
+  readonly #dispatches = new Set<Promise<void>>();
+
+  /**
+   * @param schema the service's schema, which holds the table of `outboxTable`
+   * @param source the service's name, the CloudEvents `source` of what it says
+   */
+  constructor(database: DataSource, schema: string, bus: Bus, source: string, log: Logger) {
+    this.#database = database;
+    this.#table = `${pg.escapeIdentifier(schema)}.outbox`;
+    this.#bus = bus;
+    this.#source = source;
+    this.#log = log;
+  }
+
+  /**
+   * Runs `work` in a transaction, tries it again after a deadlock or serialization failure, and publishes what it said after the commit.
+   * `work` may run more than once, so it has no effects outside the transaction.
+   *
+   * @throws whatever `work` throws; then nothing was written and nothing will be said
+   */
+  async transaction<Result>(work: (manager: EntityManager, say: Say) => Promise<Result>): Promise<Result> {
+    const { result, rows } = await retryingTransaction(this.#database, async (manager) => {
+      const said: Message[] = [];
+      const answer = await work(manager, (type, fields, subject) =>
+        said.push(this.#message(type.type, fields, subject)),
+      );
+      return { result: answer, rows: await this.#write(manager, said) };
+    });
+    this.#dispatch(rows);
+    return result;
+  }
+
+  /** Starts looking for events that were left over. */
+  start(): void {
+    this.#timer ??= setInterval(() => {
+      this.#sweeping = this.#sweeping
+        .then(() => this.#sweep())
+        .catch((error: unknown) => this.#log.warn({ err: error }, 'the outbox could not be read'));
+    }, lookAgainMs).unref();
+  }
+
+  /** Stops looking and waits for what is under way; whatever could not be published stays in the table. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#sweeping;
+    await Promise.allSettled(this.#dispatches);
+    await this.#settling;
+  }
+
+  #message(type: string, data: object, subject?: string): Message {
+    return { id: uuidv7(), type, source: this.#source, time: new Date().toISOString(), subject, data };
+  }
+
+  async #write(manager: EntityManager, said: Message[]): Promise<Row[]> {
+    if (said.length === 0) return [];
+    const byType = new Map<string, Message[]>();
+    for (const message of said) byType.set(message.type, [...(byType.get(message.type) ?? []), message]);
+    const types = [...byType.keys()];
+    const bodies = [...byType.values()];
+    const written: { id: number }[] = await manager.query(
+      `insert into ${this.#table} (type, messages, next_attempt_at)
+       select type, messages, now() + make_interval(secs => $3)
+       from unnest($1::text[], $2::jsonb[]) with ordinality as said (type, messages, position) order by position
+       returning id`,
+      [types, bodies.map((messages) => JSON.stringify(messages)), claimSeconds],
+    );
+    return written.map(({ id }, index) => ({ id, type: types[index] ?? '', messages: bodies[index] ?? [] }));
+  }
+
+  #dispatch(rows: Row[]): void {
+    for (const row of rows) {
+      this.#inFlight.add(row.id);
+      const dispatched = this.#publish(row).finally(() => {
+        this.#inFlight.delete(row.id);
+        this.#dispatches.delete(dispatched);
+      });
+      this.#dispatches.add(dispatched);
+    }
+  }
+
+  async #publish(row: Row): Promise<void> {
+    try {
+      await this.#bus.publish(row.messages);
+    } catch (error) {
+      this.#log.debug({ err: error, type: row.type }, 'an event waits in the outbox');
+      return;
+    }
+    this.#settled.push(row.id);
+    this.#settling ??= this.#removeSettled().finally(() => (this.#settling = undefined));
+    await this.#settling;
+  }
+
+  /** Rows that were published while a delete runs are taken by the next one, so that many events cost one statement. */
+  async #removeSettled(): Promise<void> {
+    while (this.#settled.length > 0) {
+      const ids = this.#settled;
+      this.#settled = [];
+      try {
+        await this.#database.query(`delete from ${this.#table} where id = any($1::bigint[])`, [ids]);
+      } catch (error) {
+        // They will be published a second time, which consumers bear.
+        this.#log.warn({ err: error, rows: ids.length }, 'published events could not be taken out of the outbox');
+      }
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    if (!this.#bus.connected) return;
+    const [rows] = (await this.#database.query(
+      `update ${this.#table} set attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => $1)
+       where id in (select id from ${this.#table} where next_attempt_at <= now() and id <> all($2::bigint[])
+                    order by id limit 100 for update skip locked)
+       returning id, type, messages`,
+      [claimSeconds, [...this.#inFlight]],
+    )) as [Row[], number];
+    this.#dispatch(rows);
+  }
+}
+
+/** Deadlock and serialization failure: PostgreSQL asks to try the transaction again. */
+const passing = new Set(['40P01', '40001']);
+
+/** A transaction that is tried up to three times when PostgreSQL says that this may help. */
+export async function retryingTransaction<Result>(
+  database: DataSource,
+  work: (manager: EntityManager) => Promise<Result>,
+): Promise<Result> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await database.transaction(work);
+    } catch (error) {
+      const code = (error as { code?: string }).code;
+      if (attempt === 3 || !code || !passing.has(code)) throw error;
+    }
+  }
+}
