@@ -1,0 +1,19 @@
+/** The pure compiler of `.gitlab-ci.yml`: text and circumstances in, a plan or problems out. Imports nothing of the project. */
+export type {
+  Artifacts,
+  Cache,
+  Environment,
+  Image,
+  Job,
+  JobOptions,
+  JobWhen,
+  Need,
+  Retry,
+  Scheduling,
+  Service,
+  Variable,
+} from './job.js';
+export type { LeftOut, PipelineContext, Plan, RefusalReason } from './plan.js';
+export type { Problem } from './problem.js';
+export { defaultLimits, type Limits } from './limits.js';
+export { noFiles, type ConfigFiles } from './config-files.js';

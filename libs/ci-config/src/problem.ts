@@ -1,0 +1,8 @@
+/** Something wrong with the file, in the words of ci-config.md §7. */
+export interface Problem {
+  message: string;
+  /** Keys that lead to the place, e.g. `['build', 'rules', '0', 'if']`. */
+  path?: string[];
+  /** Line in the file that was given (1 = first); absent for included files. */
+  line?: number;
+}
