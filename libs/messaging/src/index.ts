@@ -1,0 +1,19 @@
+export {
+  Bus,
+  PublishFailed,
+  type PublishFailure,
+  type PublishOptions,
+  type RequestOptions,
+  RequestTimeout,
+} from './bus.js';
+export {
+  type EventContext,
+  type EventHandlerOptions,
+  EventPattern,
+  MessagePattern,
+  type RequestContext,
+  type RequestHandlerOptions,
+} from './handler.decorator.js';
+export { BatchFailures, RetryLater, Unprocessable } from './handler-failure.js';
+export type { Message, Validate } from './message.js';
+export type { ParkedMessage, ParkedMessages, ParkedStore } from './parked-messages.js';
