@@ -1,21 +1,67 @@
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
+import { CreateAccessToken, EnsureRoot, ListAccessTokens, RevokeAccessToken, ShowAccessToken } from './access-token.js';
 import { JobQueued, JobStatusChanged } from './job.js';
+import { AddMember, EditMember, ListMembers, MakeOwner, RemoveMember, ShowMember } from './member.js';
 import { PipelineCreated, PipelineDeleted, PipelineStatusChanged } from './pipeline.js';
+import { ProjectDeleted } from './project-events.js';
 import { PipelineTriggered, TriggerOutcome } from './trigger-request.js';
+import {
+  CreateTrigger,
+  DeleteTrigger,
+  ListTriggers,
+  ShowTrigger,
+  TriggerTokenAdded,
+  TriggerTokenRevoked,
+  UpdateTrigger,
+} from './trigger.js';
+import { CreateUser, DeleteUser, ListUsers, SetUserState, ShowUser, UserChanged } from './user-requests.js';
+
+/** Facts, published under their type. */
+const events = [
+  PipelineTriggered,
+  TriggerOutcome,
+  PipelineCreated,
+  PipelineDeleted,
+  PipelineStatusChanged,
+  JobQueued,
+  JobStatusChanged,
+  ProjectDeleted,
+  TriggerTokenAdded,
+  TriggerTokenRevoked,
+  UserChanged,
+];
+
+/** Questions and orders, routed by their pattern. */
+const requests = [
+  EnsureRoot,
+  CreateUser,
+  ShowUser,
+  ListUsers,
+  SetUserState,
+  DeleteUser,
+  CreateAccessToken,
+  ListAccessTokens,
+  ShowAccessToken,
+  RevokeAccessToken,
+  AddMember,
+  MakeOwner,
+  EditMember,
+  RemoveMember,
+  ShowMember,
+  ListMembers,
+  CreateTrigger,
+  ListTriggers,
+  ShowTrigger,
+  UpdateTrigger,
+  DeleteTrigger,
+];
 
 /** Every message that crosses a process boundary: routing key or request pattern, and the class that says what is in it. */
-const catalogue = new Map<string, new () => object>(
-  [
-    PipelineTriggered,
-    TriggerOutcome,
-    PipelineCreated,
-    PipelineDeleted,
-    PipelineStatusChanged,
-    JobQueued,
-    JobStatusChanged,
-  ].map((type) => [type.type, type]),
-);
+const catalogue = new Map<string, new () => object>([
+  ...events.map((type): [string, new () => object] => [type.type, type]),
+  ...requests.map((type): [string, new () => object] => [type.pattern, type]),
+]);
 
 /**
  * Checks a message's data against its class.

@@ -1,0 +1,91 @@
+import { Type } from 'class-transformer';
+import { IsInt, IsISO8601, IsOptional, IsString, IsUUID, Length, ValidateNested } from 'class-validator';
+import { PageRequest } from './page.js';
+import { Request } from './request.js';
+import { IsSecretHash } from './secret-hash.js';
+import { Actor, type UserFacts } from './user.js';
+
+/** What is told about a trigger token; times are ISO 8601 in UTC with milliseconds. */
+export interface TriggerFacts {
+  id: number;
+  projectId: number;
+  description: string | null;
+  /** The four characters after the prefix (trigger-api.md §2.3). */
+  shortToken: string;
+  /** The full token as the gateway sealed it: told to its owner who is still a Maintainer, null for everyone else. */
+  sealedToken: string | null;
+  createdAt: string;
+  updatedAt: string;
+  lastUsed: string | null;
+  expiresAt: string | null;
+  owner: UserFacts;
+}
+
+/** Adds a trigger token that the gateway has made. The same `requestId` adds it once. */
+export class CreateTrigger extends Request<TriggerFacts> {
+  static readonly pattern = 'trigger-token.create';
+
+  @IsUUID() requestId!: string;
+  @IsInt() projectId!: number;
+  /** Becomes the owner. */
+  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @IsString() description!: string;
+  @IsOptional() @IsISO8601() expiresAt?: string | null;
+  @IsSecretHash() tokenHash!: string;
+  @Length(4, 4) shortToken!: string;
+  @IsOptional() @IsString() sealedToken?: string | null;
+}
+
+/** A project's trigger tokens, the oldest first. */
+export class ListTriggers extends PageRequest<TriggerFacts> {
+  static readonly pattern = 'trigger-token.list';
+
+  @IsInt() projectId!: number;
+  @ValidateNested() @Type(() => Actor) actor!: Actor;
+}
+
+/** One trigger token of a project; refused with 404 when it has none of this id. */
+export class ShowTrigger extends Request<TriggerFacts> {
+  static readonly pattern = 'trigger-token.show';
+
+  @IsInt() projectId!: number;
+  @IsInt() triggerId!: number;
+  @ValidateNested() @Type(() => Actor) actor!: Actor;
+}
+
+/** Gives a trigger token another description, or none; only for its owner (trigger-api.md §2.2). */
+export class UpdateTrigger extends Request<TriggerFacts> {
+  static readonly pattern = 'trigger-token.update';
+
+  @IsInt() projectId!: number;
+  @IsInt() triggerId!: number;
+  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @IsOptional() @IsString() description!: string | null;
+}
+
+/** Revokes a trigger token. Once this is answered, no gateway accepts it. */
+export class DeleteTrigger extends Request<null> {
+  static readonly pattern = 'trigger-token.delete';
+
+  @IsInt() projectId!: number;
+  @IsInt() triggerId!: number;
+  /** Refused with 412 when the token was changed after this time (milliseconds count). */
+  @IsOptional() @IsISO8601() unmodifiedSince?: string | null;
+}
+
+/** `trigger-token.added.v1` */
+export class TriggerTokenAdded {
+  static readonly type = 'trigger-token.added.v1';
+
+  @IsInt() triggerId!: number;
+  @IsInt() projectId!: number;
+  @IsInt() ownerId!: number;
+}
+
+/** `trigger-token.revoked.v1`: deleted by someone, purged after it expired, or gone with its owner. */
+export class TriggerTokenRevoked {
+  static readonly type = 'trigger-token.revoked.v1';
+
+  @IsInt() triggerId!: number;
+  @IsInt() projectId!: number;
+}
