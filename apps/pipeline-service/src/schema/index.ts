@@ -1,0 +1,10 @@
+import { type Schema } from '#libs/persistence';
+import { Projects1700000001000 } from './1700000001000-projects.js';
+import { Pipelines1700000002000 } from './1700000002000-pipelines.js';
+
+/** The pipeline service's part of the database. */
+export const pipelinesSchema: Schema = {
+  name: 'pipelines',
+  entities: [],
+  migrations: [Projects1700000001000, Pipelines1700000002000],
+};
