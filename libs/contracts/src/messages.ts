@@ -2,9 +2,22 @@ import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { CreateAccessToken, EnsureRoot, ListAccessTokens, RevokeAccessToken, ShowAccessToken } from './access-token.js';
 import { JobQueued, JobStatusChanged } from './job.js';
+import { LintConfig } from './lint.js';
 import { AddMember, EditMember, ListMembers, MakeOwner, RemoveMember, ShowMember } from './member.js';
 import { PipelineCreated, PipelineDeleted, PipelineStatusChanged } from './pipeline.js';
 import { ProjectDeleted } from './project-events.js';
+import { CreateProject, DeleteProject, EditProject, ListNamespaces, ListProjects, ShowProject } from './project.js';
+import {
+  ListProtectedBranches,
+  ListProtectedTags,
+  ProtectBranch,
+  ProtectTag,
+  ShowProtectedBranch,
+  ShowProtectedTag,
+  UnprotectBranch,
+  UnprotectTag,
+} from './protected-ref.js';
+import { EditSettings, ShowSettings } from './settings.js';
 import { PipelineTriggered, TriggerOutcome } from './trigger-request.js';
 import {
   CreateTrigger,
@@ -16,6 +29,7 @@ import {
   UpdateTrigger,
 } from './trigger.js';
 import { CreateUser, DeleteUser, ListUsers, SetUserState, ShowUser, UserChanged } from './user-requests.js';
+import { CreateVariable, DeleteVariable, EditVariable, ListVariables, ShowVariable } from './variable.js';
 
 /** Facts, published under their type. */
 const events = [
@@ -55,6 +69,28 @@ const requests = [
   ShowTrigger,
   UpdateTrigger,
   DeleteTrigger,
+  CreateProject,
+  ShowProject,
+  ListProjects,
+  EditProject,
+  DeleteProject,
+  ListNamespaces,
+  CreateVariable,
+  ListVariables,
+  ShowVariable,
+  EditVariable,
+  DeleteVariable,
+  ProtectBranch,
+  ListProtectedBranches,
+  ShowProtectedBranch,
+  UnprotectBranch,
+  ProtectTag,
+  ListProtectedTags,
+  ShowProtectedTag,
+  UnprotectTag,
+  ShowSettings,
+  EditSettings,
+  LintConfig,
 ];
 
 /** Every message that crosses a process boundary: routing key or request pattern, and the class that says what is in it. */

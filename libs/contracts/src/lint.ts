@@ -1,0 +1,54 @@
+import { Type } from 'class-transformer';
+import { IsBoolean, IsInt, IsOptional, IsString, ValidateNested } from 'class-validator';
+import { Request } from './request.js';
+import { Actor } from './user.js';
+
+/** A job as CI lint shows it. */
+export interface LintJobFacts {
+  name: string;
+  stage: string;
+  beforeScript: string[];
+  script: string[];
+  afterScript: string[];
+  tagList: string[];
+  environment: string | null;
+  when: string;
+  allowFailure: boolean;
+  only: { refs: string[] } | null;
+  except: { refs: string[] } | null;
+  needs: { name: string }[] | null;
+}
+
+/** An included file as CI lint shows it. */
+export interface LintIncludeFacts {
+  type: string;
+  location: string;
+}
+
+/** What CI lint says of a configuration. */
+export interface LintFacts {
+  valid: boolean;
+  errors: string[];
+  warnings: string[];
+  mergedYaml: string | null;
+  includes: LintIncludeFacts[];
+  /** Null unless asked for. */
+  jobs: LintJobFacts[] | null;
+}
+
+/** Checks a CI configuration: the text that is given, or the project's own at a commit. */
+export class LintConfig extends Request<LintFacts> {
+  static readonly pattern = 'ci.lint';
+
+  @IsInt() projectId!: number;
+  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  /** The text to check; without it, the project's file at `contentRef`. */
+  @IsOptional() @IsString() content?: string | null;
+  /** Branch, tag or commit whose file is checked; the default branch where not given. */
+  @IsOptional() @IsString() contentRef?: string | null;
+  /** Evaluates rules too, as for a push to `ref`. */
+  @IsBoolean() dryRun!: boolean;
+  /** Branch or tag; the default branch where not given. */
+  @IsOptional() @IsString() ref?: string | null;
+  @IsBoolean() includeJobs!: boolean;
+}
