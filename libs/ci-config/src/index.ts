@@ -17,3 +17,14 @@ export type { LeftOut, PipelineContext, Plan, RefusalReason } from './plan.js';
 export type { Problem } from './problem.js';
 export { defaultLimits, type Limits } from './limits.js';
 export { noFiles, type ConfigFiles } from './config-files.js';
+export { compositeStatus, type Status, type StatusOfJob } from './processing/composite-status.js';
+export { nextStatuses, type ProcessableJob } from './processing/next-statuses.js';
+export {
+  expandOnce,
+  expandText,
+  expandVariables,
+  findCircularReference,
+  type ExpandedText,
+  type ExpandedVariables,
+  type ExpansionMode,
+} from './variables/expand-variables.js';
