@@ -1,0 +1,150 @@
+import { randomUUID } from 'node:crypto';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Git } from './git-command.js';
+import { isLockConflict } from './git-failure.js';
+import type { GitSource } from './git-source.js';
+
+/** No git command here runs longer than ten minutes: an older lock file was left by one that was killed. */
+const staleLockMs = 15 * 60_000;
+const gcLimitMs = 10 * 60_000;
+
+/**
+ * The bare repositories below `cacheDir`, one per project. Several processes may share the directory: git locks what it writes,
+ * and what meets a lock is tried again. They can be rebuilt, but for commits that only a pipeline remembers.
+ */
+export class Mirrors {
+  readonly #fetches = new Map<number, number>();
+
+  constructor(
+    private readonly git: Git,
+    private readonly options: { cacheDir: string; limitMs: number },
+  ) {}
+
+  path(projectId: number): string {
+    if (!Number.isSafeInteger(projectId) || projectId <= 0) throw new RangeError(`${projectId} is no project id`);
+    return join(this.options.cacheDir, `${projectId}.git`);
+  }
+
+  /** Makes the mirror if there is none; `sha` tells the object format where it is known. */
+  async ensure(projectId: number, sha?: string): Promise<void> {
+    const path = this.path(projectId);
+    if (await exists(join(path, 'HEAD'))) return;
+    const draft = join(this.options.cacheDir, `.new-${projectId}-${randomUUID()}`);
+    const format = sha?.length === 64 ? ['--object-format=sha256'] : [];
+    await this.git.run({
+      args: ['init', '--quiet', '--bare', '--template=', ...format, '--', draft],
+      limitMs: this.options.limitMs,
+    });
+    try {
+      await rename(draft, path);
+    } catch (error) {
+      await rm(draft, { recursive: true, force: true });
+      // Another process was faster.
+      if (!(await exists(join(path, 'HEAD')))) throw error;
+    }
+  }
+
+  /** Fetches into an existing mirror. @throws GitFailed */
+  async fetch(
+    projectId: number,
+    source: GitSource,
+    refspecs: readonly string[],
+    options: { prune: boolean },
+  ): Promise<void> {
+    const flags = [
+      '--quiet',
+      '--force',
+      '--no-tags',
+      '--no-write-fetch-head',
+      '--no-recurse-submodules',
+      '--update-shallow',
+    ];
+    await this.#write(
+      projectId,
+      [...source.settings, 'fetch', ...flags, ...(options.prune ? ['--prune'] : []), '--', source.url, ...refspecs],
+      {
+        ...source,
+      },
+    );
+    const count = (this.#fetches.get(projectId) ?? 0) + 1;
+    this.#fetches.set(projectId, count);
+    if (count % 100 === 1) this.#collectGarbage(projectId);
+  }
+
+  /** Points refs to commits that the mirror has, all or none. @throws GitFailed */
+  async updateRefs(projectId: number, refs: ReadonlyMap<string, string>): Promise<void> {
+    const input = [...refs].map(([ref, sha]) => `update ${ref} ${sha}\n`).join('');
+    await this.#write(projectId, ['update-ref', '--stdin'], { input });
+  }
+
+  async remove(projectId: number): Promise<void> {
+    this.#fetches.delete(projectId);
+    const trash = join(this.options.cacheDir, `.removed-${projectId}-${randomUUID()}`);
+    try {
+      await rename(this.path(projectId), trash);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      throw error;
+    }
+    await rm(trash, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  async #write(
+    projectId: number,
+    args: string[],
+    call: {
+      input?: string;
+      protocols?: string[];
+      env?: Record<string, string>;
+      credentials?: GitSource['credentials'];
+    },
+  ): Promise<void> {
+    const path = this.path(projectId);
+    const locks = ['-c', 'core.filesRefLockTimeout=5000', '-c', 'core.packedRefsTimeout=5000'];
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.git.run({
+          args: [`--git-dir=${path}`, ...locks, ...args],
+          limitMs: this.options.limitMs,
+          input: call.input,
+          protocols: call.protocols,
+          env: call.env,
+          credentials: call.credentials,
+        });
+        return;
+      } catch (error) {
+        if (attempt === 4 || !isLockConflict(error)) throw error;
+        await removeStaleLocks(path);
+        await delay(50 + Math.random() * 200 * attempt);
+      }
+    }
+  }
+
+  /** Beside everything else and in no lane: readers and writers of the mirror are not disturbed by it. */
+  #collectGarbage(projectId: number): void {
+    const settings = ['-c', 'gc.auto=6700', '-c', 'gc.autoDetach=false'];
+    const args = [`--git-dir=${this.path(projectId)}`, ...settings, 'gc', '--auto', '--quiet'];
+    // What it cannot do now, a later one does.
+    this.git.run({ args, limitMs: gcLimitMs }).catch(() => undefined);
+  }
+}
+
+async function removeStaleLocks(mirror: string): Promise<void> {
+  const before = Date.now() - staleLockMs;
+  const names = await readdir(mirror);
+  const refs = await readdir(join(mirror, 'refs'), { recursive: true }).catch(() => []);
+  for (const name of [...names, ...refs.map((ref) => join('refs', ref))].filter((file) => file.endsWith('.lock'))) {
+    const lock = join(mirror, name);
+    const { mtimeMs } = await stat(lock).catch(() => ({ mtimeMs: Infinity }));
+    if (mtimeMs < before) await rm(lock, { force: true });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,404 @@
+import { resolve as resolvePath } from 'node:path';
+import type { CommitFacts } from '#libs/contracts';
+import { AddressFilter } from './address-filter.js';
+import { ByteCache } from './byte-cache.js';
+import { Coalescing } from './coalescing.js';
+import { parseCommit, parseTagMessage } from './commit-object.js';
+import { ExactRefs, type FoundRefs } from './exact-refs.js';
+import { FetchLanes } from './fetch-lanes.js';
+import { Git, GitFailed } from './git-command.js';
+import { describeFailure, isMissingObject } from './git-failure.js';
+import { GitSources, type GitSource } from './git-source.js';
+import { Mirrors } from './mirrors.js';
+import { ObjectReaders } from './object-readers.js';
+import type { GitObject } from './object-reader.js';
+import { candidatesFor, shortName, type RefCandidates } from './ref-name.js';
+import { isBelow } from './git-directory.js';
+import { parseAddress, type RepositoryAddress, type Scheme } from './repository-address.js';
+import { CommitNotFound, FileTooLarge, RefAmbiguous, RefNotFound, RepositoryUnreadable } from './repository-errors.js';
+
+/** A file of this size is no CI configuration; GitLab's own limit is below. In bytes. */
+const largestFile = 8 * 1_048_576;
+/** Commits and tags that are read into memory, in bytes; longer ones are attacks. */
+const largestCommit = 1_048_576;
+/** What a listing of all files may take, in bytes. */
+const largestListing = 64 * 1_048_576;
+
+export interface RepositoriesOptions {
+  /** Where mirrors lie, absolute; may be shared by several processes, and may be lost but for commits that were force-pushed away. */
+  cacheDir: string;
+  schemes: readonly Scheme[];
+  /** Names, addresses and networks that may be asked although they are private; see {@link AddressFilter}. */
+  privateHosts: readonly string[] | 'any';
+  loopback: boolean;
+  sshKeyFile?: string;
+  sshKnownHostsFile?: string;
+  /** For each call of git; 30 s when left out. */
+  gitTimeoutMs?: number;
+}
+
+/** A branch or tag and the commit that it pointed to when it was asked for. */
+export interface ResolvedRef {
+  /** The short name. */
+  ref: string;
+  type: 'branch' | 'tag';
+  sha: string;
+  commit: CommitFacts;
+  /** Of an annotated tag. */
+  tagMessage?: string;
+}
+
+/**
+ * The git repositories of all projects. What is on local disk is read where it is; what is remote is fetched for each question into a
+ * bare mirror, and a mirror that could not be fetched answers nothing (architecture.md §2.5). Every answer is at least as new as its
+ * question. Commits and files by commit never change, so they are kept. Each call ends within the time limit, waiting for
+ * the fetch before and for a place included not more than four times that.
+ */
+export class Repositories {
+  readonly #git: Git;
+  readonly #readers: ObjectReaders;
+  readonly #refs: ExactRefs;
+  readonly #sources: GitSources;
+  readonly #mirrors: Mirrors;
+  readonly #filter: AddressFilter;
+  readonly #cacheDir: string;
+  readonly #limitMs: number;
+  /** For remote fetches; eight that make progress and up to 64 that do not cost little. */
+  readonly #fetchLanes: FetchLanes;
+  /** For copying commits out of repositories on local disk. */
+  readonly #copyLanes: FetchLanes;
+
+  readonly #lookups = new Coalescing<RefCandidates, FoundRefs>((key, [first]) =>
+    this.#refs.find(key.slice(0, key.indexOf('\0')), first!),
+  );
+  readonly #fetches = new Coalescing<RepositoryAddress, void>((_key, requests) => this.#fetch(requests[0]!));
+  readonly #listings = new Coalescing<{ address: RepositoryAddress; sha: string }, string[]>((_key, [first]) =>
+    this.#list(first!.address, first!.sha),
+  );
+  readonly #pins = new Coalescing<Pin, ReadonlyMap<number, unknown>>((_key, pins) => this.#pinAll(pins));
+
+  readonly #commits = new ByteCache<CommitFacts>(16 * 1_048_576);
+  readonly #tagMessages = new ByteCache<string>(4 * 1_048_576);
+  readonly #files = new ByteCache<{ blob: string; text: string } | null>(64 * 1_048_576);
+  readonly #fileLists = new ByteCache<string[]>(64 * 1_048_576);
+  /** Commits that the mirror has with all that belongs to them; an object alone may be what an interrupted fetch left. */
+  readonly #complete = new ByteCache<true>(50_000);
+
+  constructor(options: RepositoriesOptions) {
+    const limitMs = (this.#limitMs = options.gitTimeoutMs ?? 30_000);
+    const cacheDir = (this.#cacheDir = resolvePath(options.cacheDir));
+    this.#git = new Git(`${cacheDir}/.git-home`);
+    this.#filter = new AddressFilter(options);
+    this.#readers = new ObjectReaders(this.#git, { limit: 32, limitMs, cacheDir });
+    this.#refs = new ExactRefs(this.#git, this.#readers, limitMs);
+    this.#sources = new GitSources(this.#git, this.#filter, { ...options, cacheDir, limitMs });
+    this.#mirrors = new Mirrors(this.#git, { cacheDir, limitMs });
+    this.#fetchLanes = new FetchLanes({ atOnce: 8, atMost: 64, slowAfterMs: 3_000, waitMs: limitMs });
+    this.#copyLanes = new FetchLanes({ atOnce: 2, atMost: 16, slowAfterMs: 3_000, waitMs: limitMs });
+  }
+
+  /**
+   * Refuses addresses that the operator's rules forbid. For when a project is created or edited; every use checks again.
+   * @throws RepositoryUnreadable: final when forbidden, transient when its name could not be resolved just now
+   */
+  async checkAddress(url: string): Promise<void> {
+    const local = this.#localPath(url);
+    if (local === undefined) await this.#sources.approve({ url });
+  }
+
+  /**
+   * The commit that a branch or tag points to now (trigger-api.md §1.6). `ref` is any string.
+   * @throws RefNotFound, RefAmbiguous, CommitNotFound, RepositoryUnreadable
+   */
+  async resolve(address: RepositoryAddress, ref: string): Promise<ResolvedRef> {
+    const candidates = candidatesFor(ref);
+    if (!candidates.branch && !candidates.tag) throw new RefNotFound();
+    const repository = await this.#fresh(address);
+    const key = `${repository}\0${candidates.branch ?? ''}\0${candidates.tag ?? ''}`;
+    const { branch, tag } = await this.#lookups.ask(key, candidates);
+    if (branch && tag) throw new RefAmbiguous();
+    const found = branch ?? tag;
+    if (!found) throw new RefNotFound();
+    const commit = await this.#peel(repository, found);
+    const resolved: ResolvedRef = {
+      ref: shortName((branch ? candidates.branch : candidates.tag)!),
+      type: branch ? 'branch' : 'tag',
+      sha: commit.sha,
+      commit: await this.#commit(address, repository, commit),
+    };
+    if (tag?.type === 'tag') resolved.tagMessage = await this.#tagMessage(address, repository, tag);
+    if (!this.#isLocal(address)) this.#complete.set(`${address.projectId} ${commit.sha}`, true, 1);
+    return resolved;
+  }
+
+  /**
+   * The short name of the branch that HEAD points to; null when it points to none or to one without commits.
+   * @throws RepositoryUnreadable
+   */
+  async defaultBranch(address: RepositoryAddress): Promise<string | null> {
+    try {
+      const source = await this.#sources.approve(address);
+      const ask = async () => {
+        await this.#mirrors.ensure(address.projectId);
+        const mirror = `--git-dir=${this.#mirrors.path(address.projectId)}`;
+        const args = [mirror, ...source.settings, 'ls-remote', '--quiet', '--symref', '--', source.url, 'HEAD'];
+        return (await this.#git.run({ ...source, args, limitMs: this.#limitMs })).toString('utf8');
+      };
+      const output = await (this.#isLocal(address) ? this.#copyLanes : this.#fetchLanes).run(address.projectId, ask);
+      return /^ref: refs\/heads\/(.+)\tHEAD$/m.exec(output)?.[1] ?? null;
+    } catch (error) {
+      throw describeFailure(error, this.#limitMs);
+    }
+  }
+
+  /**
+   * A file at exactly this commit, as UTF-8; `path` counts from the top, without a leading slash. Null when there is none: no such
+   * path, a directory, a submodule. A symbolic link is read as what it holds, its target.
+   * @throws CommitNotFound, FileTooLarge above 8 MiB, RepositoryUnreadable
+   */
+  async readFile(
+    address: RepositoryAddress,
+    sha: string,
+    path: string,
+  ): Promise<{ blob: string; text: string } | null> {
+    // git refuses to look for such parts, and cat-file is asked by lines.
+    if (/[\n\0]/.test(path) || path.split('/').some((part) => ['', '.', '..'].includes(part))) return null;
+    const key = `${address.projectId} ${sha} ${path}`;
+    const known = this.#files.get(key);
+    if (known !== undefined) return known;
+
+    const repository = await this.#atCommit(address, sha);
+    const [entry] = await this.#readers.ask(repository, 'facts', [`${sha}:${path}`]);
+    let file: { blob: string; text: string } | null = null;
+    if (entry?.type === 'blob') {
+      if (entry.size > largestFile) throw new FileTooLarge(path, entry.size, largestFile);
+      file = { blob: entry.sha, text: (await this.#content(repository, entry)).toString('utf8') };
+    }
+    this.#files.set(key, file, 200 + key.length + 2 * (file?.text.length ?? 0));
+    return file;
+  }
+
+  /**
+   * The paths of all files at this commit, in git's order.
+   * @throws CommitNotFound, RepositoryUnreadable (final above 64 MiB of names)
+   */
+  async listFiles(address: RepositoryAddress, sha: string): Promise<string[]> {
+    const key = `${address.projectId} ${sha}`;
+    const known = this.#fileLists.get(key);
+    if (known) return known;
+    return this.#listings.ask(key, { address, sha });
+  }
+
+  /**
+   * Keeps a commit for a pipeline: copies it into the mirror and points `refs/pipelines/<id>` to it, whatever happens to its branch.
+   * Doing it again is cheap.
+   * @throws CommitNotFound, RepositoryUnreadable
+   */
+  async pin(address: RepositoryAddress, sha: string, pipelineId: number): Promise<void> {
+    if (!isSha(sha)) throw new CommitNotFound();
+    if (!Number.isSafeInteger(pipelineId) || pipelineId <= 0) throw new RangeError(`${pipelineId} is no pipeline id`);
+    const failures = await this.#pins.ask(JSON.stringify(address), { address, sha, pipelineId });
+    if (failures.has(pipelineId)) throw failures.get(pipelineId);
+  }
+
+  /** Where the project's bare mirror lies, for serving clones of it; made by the first fetch or pin. */
+  mirrorPath(projectId: number): string {
+    return this.#mirrors.path(projectId);
+  }
+
+  /** Removes the mirror and all that is kept of a project. */
+  async forget(projectId: number): Promise<void> {
+    this.#readers.forget(this.#mirrors.path(projectId));
+    for (const cache of [this.#commits, this.#tagMessages, this.#files, this.#fileLists, this.#complete]) {
+      cache.deletePrefix(`${projectId} `);
+    }
+    await this.#mirrors.remove(projectId);
+  }
+
+  /** Ends all processes; what waits fails as transient. */
+  async close(): Promise<void> {
+    await Promise.all([this.#git.close(), this.#readers.close()]);
+  }
+
+  #isLocal(address: RepositoryAddress): boolean {
+    return this.#localPath(address.url) !== undefined;
+  }
+
+  /** The path of an allowed repository on local disk; undefined for a remote one. @throws RepositoryUnreadable for a forbidden one */
+  #localPath(url: string): string | undefined {
+    const address = parseAddress(url);
+    this.#filter.checkScheme(address);
+    if (address.scheme !== 'file') return undefined;
+    if (isBelow(address.path, this.#cacheDir))
+      throw new RepositoryUnreadable({ transient: false, reason: 'access to this path is refused' });
+    return address.path;
+  }
+
+  /** Where to read refs that are as new as this call. */
+  async #fresh(address: RepositoryAddress): Promise<string> {
+    const local = this.#localPath(address.url);
+    if (local !== undefined) return local;
+    await this.#fetches.ask(JSON.stringify(address), address);
+    return this.#mirrors.path(address.projectId);
+  }
+
+  /** Where to read a commit that must be there. */
+  async #atCommit(address: RepositoryAddress, sha: string): Promise<string> {
+    if (!isSha(sha)) throw new CommitNotFound();
+    const repository = this.#localPath(address.url) ?? this.#mirrors.path(address.projectId);
+    const ask = async () => (await this.#readers.ask(repository, 'facts', [sha]))[0];
+    const isRead = this.#isLocal(address) || this.#complete.get(`${address.projectId} ${sha}`);
+    let commit = isRead ? await ask() : undefined;
+    if (!commit && !this.#isLocal(address)) {
+      await this.#fetch(address, [sha]);
+      commit = await ask();
+    }
+    if (commit?.type !== 'commit') throw new CommitNotFound();
+    return repository;
+  }
+
+  /** Brings the mirror of a remote repository up to date, and these commits besides, whether or not a ref leads to them. */
+  async #fetch(address: RepositoryAddress, shas: readonly string[] = [], pins: readonly string[] = []): Promise<void> {
+    const { projectId } = address;
+    try {
+      await this.#fetchLanes.run(projectId, async () => {
+        // Approved in the lane, straight before the use.
+        const source = await this.#sources.approve(address);
+        await this.#mirrors.ensure(projectId, shas[0]);
+        await this.#mirrors.fetch(
+          projectId,
+          source,
+          ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*', ...shas, ...pins],
+          {
+            prune: true,
+          },
+        );
+      });
+    } catch (error) {
+      if (isMissingObject(error)) throw new CommitNotFound();
+      throw describeFailure(error, this.#limitMs);
+    }
+    for (const sha of shas) this.#complete.set(`${projectId} ${sha}`, true, 1);
+  }
+
+  async #peel(repository: string, found: GitObject): Promise<GitObject> {
+    const [commit] =
+      found.type === 'tag' ? await this.#readers.ask(repository, 'facts', [`${found.sha}^{commit}`]) : [found];
+    if (commit?.type !== 'commit') throw new CommitNotFound();
+    return commit;
+  }
+
+  async #commit({ projectId }: RepositoryAddress, repository: string, object: GitObject): Promise<CommitFacts> {
+    const key = `${projectId} ${object.sha}`;
+    const known = this.#commits.get(key);
+    if (known) return known;
+    const commit = parseCommit(object.sha, await this.#content(repository, object));
+    this.#commits.set(key, commit, 500 + 2 * object.size);
+    return commit;
+  }
+
+  async #tagMessage({ projectId }: RepositoryAddress, repository: string, object: GitObject): Promise<string> {
+    const key = `${projectId} ${object.sha}`;
+    const known = this.#tagMessages.get(key);
+    if (known !== undefined) return known;
+    const message = parseTagMessage(await this.#content(repository, object));
+    this.#tagMessages.set(key, message, 200 + 2 * message.length);
+    return message;
+  }
+
+  async #content(repository: string, { sha, type, size }: GitObject): Promise<Buffer> {
+    if (type !== 'blob' && size > largestCommit) {
+      throw new RepositoryUnreadable({ transient: false, reason: `the ${type} ${sha} has ${size} bytes` });
+    }
+    const [object] = await this.#readers.ask(repository, 'contents', [sha]);
+    if (!object?.content) throw new RepositoryUnreadable({ transient: true, reason: `the object ${sha} is missing` });
+    return object.content;
+  }
+
+  async #list(address: RepositoryAddress, sha: string): Promise<string[]> {
+    const repository = await this.#atCommit(address, sha);
+    try {
+      const gitDirectory = await this.#readers.gitDirectory(repository);
+      const args = [`--git-dir=${gitDirectory}`, 'ls-tree', '-r', '-z', '--name-only', '--full-tree', sha];
+      const output = await this.#git.run({ args, limitMs: this.#limitMs, maxOutput: largestListing });
+      const files = output.toString('utf8').split('\0').slice(0, -1);
+      this.#fileLists.set(`${address.projectId} ${sha}`, files, 200 + 3 * output.length);
+      return files;
+    } catch (error) {
+      throw describeFailure(error, this.#limitMs);
+    }
+  }
+
+  /** Gives the failures by pipeline; together first, and one by one where that failed, so that one bad commit hurts nobody else. */
+  async #pinAll(pins: readonly Pin[]): Promise<ReadonlyMap<number, unknown>> {
+    const failures = new Map<number, unknown>();
+    const { address } = pins[0]!;
+    const write = async (some: readonly Pin[]) => {
+      try {
+        await this.#pinTogether(address, some);
+      } catch (error) {
+        if (some.length > 1) for (const pin of some) await write([pin]);
+        else
+          failures.set(
+            some[0]!.pipelineId,
+            isMissingObject(error) ? new CommitNotFound() : describePinFailure(error, this.#limitMs),
+          );
+      }
+    };
+    // A command line has a limit.
+    for (let start = 0; start < pins.length; start += 200) await write(pins.slice(start, start + 200));
+    return failures;
+  }
+
+  async #pinTogether(address: RepositoryAddress, pins: readonly Pin[]): Promise<void> {
+    const { projectId } = address;
+    const isComplete = ({ sha }: Pin) => this.#complete.get(`${projectId} ${sha}`) === true;
+    if (pins.every(isComplete)) {
+      try {
+        await this.#mirrors.ensure(projectId, pins[0]!.sha);
+        await this.#mirrors.updateRefs(
+          projectId,
+          new Map(pins.map(({ sha, pipelineId }) => [pinnedRef(pipelineId), sha])),
+        );
+        return;
+      } catch (error) {
+        // Another process may have removed or rebuilt the mirror.
+        if (!(error instanceof GitFailed) || error.ending !== 'exit') throw error;
+      }
+    }
+    const shas = [...new Set(pins.map(({ sha }) => sha))];
+    const refspecs = pins.map(({ sha, pipelineId }) => `+${sha}:${pinnedRef(pipelineId)}`);
+    const local = this.#localPath(address.url);
+    if (local === undefined) {
+      await this.#fetch(address, shas, refspecs);
+      return;
+    }
+    const commits = await this.#readers.ask(local, 'facts', shas);
+    if (commits.some((commit) => commit?.type !== 'commit')) throw new CommitNotFound();
+    await this.#copyLanes.run(projectId, async () => {
+      const source: GitSource = await this.#sources.approve(address);
+      await this.#mirrors.ensure(projectId, shas[0]);
+      await this.#mirrors.fetch(projectId, source, refspecs, { prune: false });
+    });
+    for (const sha of shas) this.#complete.set(`${projectId} ${sha}`, true, 1);
+  }
+}
+
+interface Pin {
+  address: RepositoryAddress;
+  sha: string;
+  pipelineId: number;
+}
+
+function describePinFailure(error: unknown, limitMs: number): unknown {
+  return error instanceof CommitNotFound ? error : describeFailure(error, limitMs);
+}
+
+function pinnedRef(pipelineId: number): string {
+  return `refs/pipelines/${pipelineId}`;
+}
+
+/** A full object id. */
+function isSha(sha: string): boolean {
+  return /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(sha);
+}
