@@ -1,0 +1,93 @@
+// What `npm test` runs. Arguments go to Jest: npm test -- apps/gateway -t 'revoked'
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { giveUp, prepare, root, say } from './prepare.mjs';
+
+prepare();
+const { findServers } = await import('./test-servers.mjs');
+
+let child;
+let stoppedBy;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    stoppedBy = signal;
+    child?.kill(signal);
+  });
+}
+
+const servers = await findServers(process.env).catch((error) => giveUp(error.message));
+say(servers.description);
+const missing = [...(servers.hasDatabase ? [] : ['postgresql']), ...(servers.hasBroker ? [] : ['rabbitmq'])];
+const leftOut = suitesThatNeed(missing);
+const results = mkdtempSync(join(tmpdir(), 'flagfall-results-'));
+let status = 1;
+let counts = { passed: 0, failed: 1 };
+try {
+  if (!stoppedBy) status = await runJest(join(results, 'results.json'));
+  counts = countsOf(join(results, 'results.json')) ?? counts;
+} finally {
+  rmSync(results, { recursive: true });
+  await servers.release();
+}
+if (leftOut.length > 0) {
+  const wanted = missing.map((name) => ({ postgresql: 'PostgreSQL', rabbitmq: 'RabbitMQ' })[name]).join(' and ');
+  console.log(`
+********************************************************************************
+  LEFT OUT, for want of ${wanted}: ${leftOut.length} suites
+${leftOut.map((file) => `    ${file}`).join('\n')}
+  Give TEST_DATABASE_URL and TEST_AMQP_URL, or start Docker, to run them.
+********************************************************************************`);
+  if (process.env.CI === 'true') {
+    console.log('With CI=true every suite must run: this counts as a failure.');
+    counts.failed += leftOut.length;
+    status ||= 1;
+  }
+}
+console.log(`\nTests: ${counts.passed} passed, ${counts.failed} failed`);
+process.exitCode = stoppedBy ? 130 : status;
+
+function runJest(resultsFile) {
+  const jest = ['--experimental-vm-modules', '--no-warnings', join(root, 'node_modules/jest/bin/jest.js')];
+  const ignored = leftOut.map((file) => `/${file.replace(/[.\\]/g, '\\$&')}$`);
+  const options = [
+    '--json',
+    `--outputFile=${resultsFile}`,
+    ...['/node_modules/', ...ignored].map((pattern) => `--testPathIgnorePatterns=${pattern}`),
+  ];
+  const env = { ...process.env, ...servers.env };
+  if (!servers.hasBroker) delete env.TEST_AMQP_URL;
+  child = spawn(process.execPath, [...jest, ...process.argv.slice(2), ...options], {
+    cwd: root,
+    env,
+    stdio: 'inherit',
+  });
+  return new Promise((resolve, reject) => child.once('error', reject).once('exit', (code) => resolve(code ?? 1)));
+}
+
+/** Suites say what they cannot do without in their first line: `// needs: rabbitmq`, `// needs: postgresql` (what the embedded database cannot do). */
+function suitesThatNeed(names) {
+  if (names.length === 0) return [];
+  return ['apps', 'libs']
+    .flatMap((directory) =>
+      readdirSync(join(root, directory), { recursive: true }).map((file) => join(directory, file)),
+    )
+    .filter((file) => file.endsWith('.spec.ts'))
+    .filter((file) => {
+      const needs = /^\/\/ needs: (.*)/.exec(readFileSync(join(root, file), 'utf8'))?.[1] ?? '';
+      return names.some((name) => needs.split(/,\s*/).includes(name));
+    })
+    .map((file) => relative(root, join(root, file)))
+    .sort();
+}
+
+/** A suite that could not even be loaded counts as one failure. */
+function countsOf(file) {
+  try {
+    const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites } = JSON.parse(readFileSync(file, 'utf8'));
+    return { passed: numPassedTests, failed: numFailedTests + numRuntimeErrorTestSuites };
+  } catch {
+    return undefined; // Jest ended before it wrote any.
+  }
+}
