@@ -1,0 +1,137 @@
+import { constants } from 'node:fs';
+import { access, appendFile, lstat, mkdir, rm } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import type { JobPayload } from './job.payload.js';
+import {
+  attempts,
+  checkGitInfo,
+  cleanArguments,
+  fetchArguments,
+  gitStrategy,
+  initArguments,
+  remoteConfiguration,
+  submoduleArguments,
+  type Settings,
+} from './sources.js';
+import { removeTree } from './workspace.js';
+
+export interface SourcesRun {
+  job: JobPayload;
+  /** The checkout. */
+  directory: string;
+  setting: Settings;
+  /** `PATH`, to know whether git-lfs is installed. */
+  searchPath: string;
+  say(line: string): void;
+  /** Runs git in the checkout; returns its exit code. */
+  git(args: readonly string[]): Promise<number>;
+  runHook(name: 'pre_get_sources_script' | 'post_get_sources_script'): Promise<number>;
+  /** Whether trying again would be in vain, since the job is being ended. */
+  isEnding(): boolean;
+}
+
+/**
+ * Brings the checkout to the job's commit by `GIT_STRATEGY` (runner-api.md §6.3).
+ * @returns 0, or the exit code of what failed
+ * @throws {Error} for git information or settings that cannot be followed
+ */
+export async function getSources(run: SourcesRun): Promise<number> {
+  const strategy = gitStrategy(run.job, run.setting);
+  if (strategy === 'none') {
+    run.say('Skipping Git repository setup');
+    return 0;
+  }
+  if (strategy === 'empty') {
+    run.say('Skipping Git repository setup and creating an empty build directory');
+    await renew(run.directory);
+    return 0;
+  }
+  checkGitInfo(run.job);
+  const before = await run.runHook('pre_get_sources_script');
+  if (before !== 0) return before;
+  const code = await bringSources(run, strategy === 'fetch');
+  return code === 0 ? run.runHook('post_get_sources_script') : code;
+}
+
+/** A copy at hand that cannot be brought up to date, as a killed git may leave it, is given up for a new one once. */
+async function bringSources(run: SourcesRun, mayReuse: boolean): Promise<number> {
+  let left = attempts(run.setting('GET_SOURCES_ATTEMPTS'));
+  let reuse = mayReuse && (await isRepository(run.directory));
+  if (reuse) left = Math.max(left, 2);
+  for (;;) {
+    const code = await updateCheckout(run, reuse);
+    left--;
+    if (code === 0 || left === 0 || run.isEnding()) return code;
+    run.say(reuse ? 'The existing copy could not be updated; starting from an empty directory' : 'Trying again');
+    reuse = false;
+  }
+}
+
+async function updateCheckout(run: SourcesRun, reuse: boolean): Promise<number> {
+  const { job, directory, setting, say } = run;
+  const { depth, ref, sha } = job.git;
+  if (reuse) await resetRepository(directory);
+  else await renew(directory);
+  const init = await run.git(initArguments(job));
+  if (init !== 0) return init;
+  await appendFile(join(directory, '.git', 'config'), remoteConfiguration(job));
+
+  say(`${reuse ? 'Fetching changes' : 'Cloning repository'}${depth > 0 ? ` with git depth set to ${depth}` : ''}...`);
+  const shallow = reuse && (await exists(join(directory, '.git', 'shallow')));
+  const fetch = await run.git(fetchArguments(job, setting, shallow));
+  if (fetch !== 0) return fetch;
+  if (setting('GIT_CHECKOUT') === 'false') {
+    say('Skipping Git checkout');
+    return 0;
+  }
+  say(`Checking out ${sha.slice(0, 8)} as detached HEAD (ref is ${ref})...`);
+  const clean = cleanArguments(setting);
+  const rest = [
+    ['checkout', '--force', '--quiet', '--detach', sha],
+    ...(clean ? [clean] : []),
+    ...((await hasLfs(run.searchPath)) && setting('GIT_LFS_SKIP_SMUDGE') !== '1' ? [['lfs', 'pull']] : []),
+    ...submoduleArguments(job, setting),
+  ];
+  for (const args of rest) {
+    const code = await run.git(args);
+    if (code !== 0) return code;
+  }
+  return 0;
+}
+
+/**
+ * Takes out of a repository what an earlier job may have left to act in this one: configuration (commands in `core.fsmonitor`,
+ * rewritten URLs), hooks, and the locks of a killed git.
+ */
+async function resetRepository(directory: string): Promise<void> {
+  const left = ['config', 'hooks', 'config.lock', 'index.lock', 'shallow.lock', 'HEAD.lock', 'packed-refs.lock'];
+  await Promise.all(left.map((name) => rm(join(directory, '.git', name), { recursive: true, force: true })));
+}
+
+async function renew(directory: string): Promise<void> {
+  await removeTree(directory);
+  await mkdir(directory, { recursive: true });
+}
+
+/** A file or link named `.git` leads elsewhere and is not reused. */
+async function isRepository(directory: string): Promise<boolean> {
+  const entry = await lstat(join(directory, '.git')).catch(() => undefined);
+  return entry?.isDirectory() ?? false;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function hasLfs(searchPath: string): Promise<boolean> {
+  const found = searchPath.split(delimiter).map((directory) =>
+    access(join(directory, 'git-lfs'), constants.X_OK).then(
+      () => true,
+      () => false,
+    ),
+  );
+  return (await Promise.all(found)).includes(true);
+}

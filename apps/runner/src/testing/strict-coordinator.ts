@@ -1,0 +1,286 @@
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { crc32 } from 'node:zlib';
+
+export const RUNNER_TOKEN = 'glrt-k3Zp0Yt7Q2mN8sVb1xWd';
+
+interface ScriptedAnswer {
+  status: number;
+  headers?: Record<string, string>;
+}
+
+/** A job as the coordinator knows it, and all that the runner told about it. */
+export class CoordinatorJob {
+  log = Buffer.alloc(0);
+  /** Sent with every answer about the job. */
+  status = 'running';
+  acknowledged = false;
+  final: Record<string, any> | undefined;
+  readonly updates: Record<string, any>[] = [];
+  patches = 0;
+
+  constructor(
+    readonly id: number,
+    readonly token: string,
+  ) {}
+
+  /** The log; escape characters are shown as `<ESC>`. */
+  get text(): string {
+    return this.log.toString().replaceAll('\x1b', '<ESC>');
+  }
+}
+
+/**
+ * A coordinator on loopback that speaks what runner-api.md prescribes and writes down every request that departs from it. It keeps
+ * the log by byte offsets as GitLab does, and refuses where GitLab would.
+ */
+export class StrictCoordinator {
+  readonly violations: string[] = [];
+  readonly jobs = new Map<number, CoordinatorJob>();
+  readonly requests: { method: string; path: string; body: any }[] = [];
+  /** How long an empty request is held. */
+  holdMs = 20_000;
+  updateInterval = 1;
+  /** Answers in place of the protocol's; `drop` closes the connection without one. */
+  intercept: (method: string, path: string, body: Buffer) => ScriptedAnswer | 'drop' | undefined = () => undefined;
+  private readonly queue: Record<string, unknown>[] = [];
+  private readonly waiters = new Set<() => void>();
+  private readonly watchers = new Set<() => void>();
+  private server: http.Server;
+  private port = 0;
+  private nextId = 5000;
+
+  private constructor() {
+    this.server = this.createServer();
+  }
+
+  static async start(): Promise<StrictCoordinator> {
+    const coordinator = new StrictCoordinator();
+    await coordinator.listen();
+    return coordinator;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Makes a job from what differs from the smallest one, and hands it to the next request. */
+  enqueue(script: string[], payload: Record<string, any> = {}): CoordinatorJob {
+    const id = this.nextId++;
+    const job = new CoordinatorJob(id, `glcbt-job${id}token`);
+    this.jobs.set(id, job);
+    this.queue.push({
+      id,
+      token: job.token,
+      job_info: { id, name: 'test', stage: 'test', project_id: 12, project_full_path: 'demo/app' },
+      git_info: { repo_url: '', sha: '', ref: 'main', refspecs: [], depth: 0 },
+      runner_info: { timeout: 3600 },
+      steps: [
+        { name: 'script', script, timeout: 3600, when: 'on_success', allow_failure: false },
+        ...(payload['moreSteps'] ?? []),
+      ],
+      features: { trace_sections: true, failure_reasons: ['script_failure', 'job_canceled'] },
+      ...payload,
+      variables: [{ key: 'GIT_STRATEGY', value: 'none' }, ...(payload['variables'] ?? [])],
+    });
+    for (const wake of this.waiters) wake();
+    return job;
+  }
+
+  /** Resolves as soon as the condition holds; it is looked at after every request. */
+  async until(condition: () => boolean, limitMs = 20_000): Promise<void> {
+    if (condition()) return;
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.watchers.delete(look);
+        reject(
+          new Error(
+            `not reached within ${limitMs} ms; logs so far:\n${[...this.jobs.values()].map((job) => job.text).join('\n')}`,
+          ),
+        );
+      }, limitMs);
+      const look = () => {
+        if (!condition()) return;
+        clearTimeout(timer);
+        this.watchers.delete(look);
+        resolve();
+      };
+      this.watchers.add(look);
+    });
+  }
+
+  async ended(job: CoordinatorJob): Promise<void> {
+    await this.until(() => job.final !== undefined);
+  }
+
+  /** Goes away as a crashed server does; `listen` brings it back at the same port. */
+  async crash(): Promise<void> {
+    const closed = new Promise((resolve) => this.server.close(resolve));
+    this.server.closeAllConnections();
+    await closed;
+  }
+
+  async listen(): Promise<void> {
+    this.server = this.createServer();
+    await new Promise<void>((resolve) => this.server.listen(this.port, '127.0.0.1', resolve));
+    this.port = (this.server.address() as AddressInfo).port;
+  }
+
+  private createServer(): http.Server {
+    return http.createServer((request, response) => {
+      const parts: Buffer[] = [];
+      request.on('data', (part: Buffer) => parts.push(part));
+      request.on('end', () => void this.answer(request, response, Buffer.concat(parts)));
+    });
+  }
+
+  private async answer(request: http.IncomingMessage, response: http.ServerResponse, body: Buffer): Promise<void> {
+    const { pathname, searchParams } = new URL(request.url ?? '', this.url);
+    const method = request.method ?? '';
+    const path = pathname.replace('/api/v4/', '');
+    const expect = (holds: boolean, rule: string) => {
+      if (!holds) this.violations.push(`${method} ${pathname}: ${rule}`);
+    };
+    expect(pathname.startsWith('/api/v4/'), 'outside of /api/v4');
+    expect(/^[0-9a-f]{32}$/.test(String(request.headers['x-request-id'])), 'X-Request-Id is 32 hex digits');
+    expect(Number(request.headers['content-length']) === body.length, 'Content-Length');
+    expect(/^flagfall-runner \d/.test(request.headers['user-agent'] ?? ''), 'User-Agent');
+    const json = method === 'PATCH' ? undefined : JSON.parse(body.toString());
+    this.requests.push({ method, path, body: json });
+    const scripted = this.intercept(method, path, body);
+    if (scripted === 'drop') request.socket.destroy();
+    else if (scripted) response.writeHead(scripted.status, scripted.headers).end();
+    else if (method === 'POST' && path === 'jobs/request') await this.giveJob(request, response, json, expect);
+    else if (method === 'PUT') this.update(request, response, path, json, expect);
+    else if (method === 'PATCH') this.append(request, response, path, searchParams, body, expect);
+    else {
+      expect(false, 'unknown call');
+      response.writeHead(404).end();
+    }
+    for (const look of [...this.watchers]) look();
+  }
+
+  private async giveJob(
+    request: http.IncomingMessage,
+    response: http.ServerResponse,
+    body: any,
+    expect: (holds: boolean, rule: string) => void,
+  ): Promise<void> {
+    expect(request.headers['content-type'] === 'application/json', 'JSON');
+    expect(request.headers.accept === 'application/json', 'Accept');
+    expect(request.headers['runner-token'] === RUNNER_TOKEN && body.token === RUNNER_TOKEN, 'token in header and body');
+    expect(/^r_[0-9a-z]{12}$/.test(body.system_id), 'system_id');
+    for (const key of ['name', 'version', 'revision', 'platform', 'architecture', 'executor', 'shell']) {
+      expect(typeof body.info[key] === 'string' && body.info[key] !== '', `info.${key}`);
+    }
+    expect(body.info.config.gpus === '', 'info.config');
+    expect(
+      Object.values(body.info.features).every((feature) => typeof feature === 'boolean'),
+      'info.features',
+    );
+    for (const feature of [
+      'cancel_gracefully',
+      'two_phase_job_commit',
+      'raw_variables',
+      'refspecs',
+      'masking',
+      'trace_checksum',
+    ]) {
+      expect(body.info.features[feature] === true, `feature ${feature}`);
+    }
+    if (this.queue.length === 0) await this.hold(response);
+    if (response.destroyed) return;
+    const job = this.queue.shift();
+    if (job) response.writeHead(201, { 'Content-Type': 'application/json' }).end(JSON.stringify(job));
+    else response.writeHead(204, { 'X-GitLab-Last-Update': 'token-1' }).end();
+  }
+
+  private async hold(response: http.ServerResponse): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.waiters.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, this.holdMs);
+      this.waiters.add(end);
+      response.on('close', end);
+    });
+  }
+
+  private update(
+    request: http.IncomingMessage,
+    response: http.ServerResponse,
+    path: string,
+    body: any,
+    expect: (holds: boolean, rule: string) => void,
+  ): void {
+    const job = this.find(request, path, /^jobs\/(\d+)$/, expect);
+    expect(request.headers['content-type'] === 'application/json', 'JSON');
+    expect(body.token === job?.token, 'token in the body');
+    expect(['running', 'success', 'failed'].includes(body.state), 'state');
+    if (!job) return void response.writeHead(403).end();
+    if (job.updates.length === 0)
+      expect(body.state === 'running' && Object.keys(body.output).length === 0, 'acknowledgement');
+    job.updates.push(body);
+    if (job.status === 'canceled') return void response.writeHead(403, { 'Job-Status': 'canceled' }).end();
+    if (job.final) return void response.writeHead(403, { 'Job-Status': job.final['state'] }).end();
+    if (job.updates.length > 1) {
+      const { checksum, bytesize } = body.output;
+      expect(body.checksum === checksum && /^crc32:[0-9a-f]{8}$/.test(checksum), 'checksum');
+      if (body.state === 'running') expect(bytesize >= job.log.length, 'bytesize');
+      else {
+        expect(bytesize === job.log.length, `bytesize ${bytesize}, log ${job.log.length}`);
+        expect(checksum === `crc32:${crc32(job.log).toString(16).padStart(8, '0')}`, 'checksum of the log');
+      }
+    }
+    if (body.state === 'success')
+      expect(!('failure_reason' in body) && !('exit_code' in body), 'success has no reason');
+    if (body.state === 'failed') {
+      expect(typeof body.failure_reason === 'string', 'failure_reason');
+      expect(!('exit_code' in body) || (Number.isInteger(body.exit_code) && body.exit_code > 0), 'exit_code');
+    }
+    if (body.state === 'running') job.acknowledged = true;
+    else job.final = body;
+    response.writeHead(200, this.jobHeaders(job)).end();
+  }
+
+  private append(
+    request: http.IncomingMessage,
+    response: http.ServerResponse,
+    path: string,
+    query: URLSearchParams,
+    body: Buffer,
+    expect: (holds: boolean, rule: string) => void,
+  ): void {
+    const job = this.find(request, path, /^jobs\/(\d+)\/trace$/, expect);
+    const range = /^(\d+)-(\d+)$/.exec(String(request.headers['content-range']));
+    expect(request.headers['content-type'] === 'text/plain', 'Content-Type');
+    expect(['true', 'false'].includes(query.get('debug_trace') ?? ''), 'debug_trace');
+    expect(body.length > 0 && body.length <= 1024 * 1024, 'size of a PATCH');
+    expect(range !== null && Number(range[2]) - Number(range[1]) + 1 === body.length, 'Content-Range');
+    if (!job) return void response.writeHead(403).end();
+    expect(job.acknowledged, 'the log before the acknowledgement');
+    job.patches++;
+    if (job.status === 'canceled') return void response.writeHead(403, { 'Job-Status': 'canceled' }).end();
+    expect(job.final === undefined, 'the log after the end');
+    const fits = Number(range?.[1]) === job.log.length;
+    if (fits) job.log = Buffer.concat([job.log, body]);
+    response.writeHead(fits ? 202 : 416, { Range: `0-${job.log.length}`, ...this.jobHeaders(job) }).end();
+  }
+
+  private find(
+    request: http.IncomingMessage,
+    path: string,
+    pattern: RegExp,
+    expect: (holds: boolean, rule: string) => void,
+  ): CoordinatorJob | undefined {
+    const job = this.jobs.get(Number(pattern.exec(path)?.[1]));
+    expect(job !== undefined && request.headers['job-token'] === job.token, 'JOB-TOKEN of a known job');
+    return job;
+  }
+
+  private jobHeaders(job: CoordinatorJob): Record<string, string> {
+    return { 'Job-Status': job.status, 'X-GitLab-Trace-Update-Interval': String(this.updateInterval) };
+  }
+}

@@ -1,0 +1,118 @@
+import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { GitInfo, JobPayload } from './job.payload.js';
+import { gitCredentials } from './git-remote.js';
+import type { ReadyVariable } from './variables.js';
+
+/** The directories of one job (runner-api.md §6.2). All but `project` are removed at its end. */
+export interface Workspace {
+  /** The checkout, kept so that the next job of the project fetches only what is new. */
+  project: string;
+  /** Beside the checkout: file variables, scripts, the job's home. */
+  temporary: string;
+  /** `HOME` of the job, fresh each time: what one job leaves there would act in the next. */
+  home: string;
+}
+
+/**
+ * Where a job's directories lie: `<builds>/<short token>/<slot>/<path of the repository>`, and `project-<id>` in place of the path
+ * where the URL has no host or its path cannot be a directory below ours.
+ */
+export function locateWorkspace(buildsDir: string, shortToken: string, slot: number, job: JobPayload): Workspace {
+  const project = join(buildsDir, shortToken, String(slot), projectDirectory(job.git, job.projectId));
+  const temporary = `${project}.tmp`;
+  return { project, temporary, home: join(temporary, 'home') };
+}
+
+function projectDirectory(git: GitInfo, projectId: number): string {
+  const fallback = `project-${projectId}`;
+  if (!URL.canParse(git.repoUrl)) return fallback;
+  const url = new URL(git.repoUrl);
+  if (url.host === '') return fallback;
+  const segments = url.pathname
+    .replace(/\.git\/*$/, '')
+    .split('/')
+    .filter((segment) => segment !== '');
+  const plain = segments.every((segment) => /^[A-Za-z0-9_.~%+-]{1,200}$/.test(segment) && !/^\.+$/.test(segment));
+  return segments.length > 0 && plain ? join(...segments) : fallback;
+}
+
+/** The part of a runner token that names it in directories and logs: nine characters after prefix and partition (runner-api.md §1.1). */
+export function shortenToken(token: string): string {
+  return token
+    .replace(/^glrtr?-(?:t\d_)?/, '')
+    .slice(0, 9)
+    .replaceAll(/[^A-Za-z0-9_-]/g, '_');
+}
+
+/** The file of a file variable. */
+export function variableFile(workspace: Workspace, key: string): string {
+  return join(workspace.temporary, 'variables', basename(key));
+}
+
+/** The file that a job's scripts may write variables to, for the scripts after them. */
+export function environmentFile(workspace: Workspace): string {
+  return join(workspace.temporary, 'gitlab_runner_env');
+}
+
+/** Makes the temporary directory anew, readable for the runner's user alone, with file variables and git's credentials in it. */
+export async function prepareWorkspace(
+  workspace: Workspace,
+  job: JobPayload,
+  variables: readonly ReadyVariable[],
+): Promise<void> {
+  await removeTree(workspace.temporary);
+  await mkdir(workspace.project, { recursive: true });
+  await mkdir(workspace.temporary, { mode: 0o700 });
+  await Promise.all([
+    mkdir(workspace.home, { mode: 0o700 }),
+    mkdir(join(workspace.temporary, 'variables'), { mode: 0o700 }),
+  ]);
+  await Promise.all([
+    ...variables
+      .filter((variable) => variable.file && isFileName(variable.key))
+      .map((variable) => writeFile(variableFile(workspace, variable.key), variable.value, { mode: 0o600, flag: 'wx' })),
+    writeFile(environmentFile(workspace), '', { mode: 0o600, flag: 'wx' }),
+    writeGitCredentials(workspace, job.git.repoUrl),
+  ]);
+}
+
+function isFileName(key: string): boolean {
+  return /^[A-Za-z_][A-Za-z0-9_]{0,200}$/.test(key);
+}
+
+/**
+ * Credentials of the repository's URL as a store that git asks when a host wants some (runner-api.md §6.4): in the job's home, so
+ * neither on a command line nor in the repository's configuration, gone with the home, and good for further clones in scripts.
+ * The helpers of the machine's own configuration are put aside: they would keep the job token.
+ */
+async function writeGitCredentials(workspace: Workspace, repoUrl: string): Promise<void> {
+  const credentials = gitCredentials(repoUrl);
+  if (credentials === undefined) return;
+  const store = join(workspace.temporary, 'git-credentials');
+  const shellWord = `'${store.replaceAll("'", `'\\''`)}'`;
+  const helper = `store --file=${shellWord}`.replaceAll('\\', '\\\\').replaceAll('"', '\\"');
+  await writeFile(store, `${credentials}\n`, { mode: 0o600, flag: 'wx' });
+  await writeFile(join(workspace.home, '.gitconfig'), `[credential]\n\thelper =\n\thelper = "${helper}"\n`, {
+    mode: 0o600,
+    flag: 'wx',
+  });
+}
+
+/** Removes a directory and all in it, also where a job took the right to write from directories (as module caches do). */
+export async function removeTree(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    if (!['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    await allowWriting(path);
+    await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function allowWriting(directory: string): Promise<void> {
+  await chmod(directory, 0o700);
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    if (entry.isDirectory()) await allowWriting(join(directory, entry.name));
+  }
+}
