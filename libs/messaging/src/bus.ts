@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Message } from './message.js';
+import type { Message, Validate } from './message.js';
 import type { ParkedMessages } from './parked-messages.js';
 
 export interface PublishOptions {
@@ -75,7 +75,7 @@ export class PublishFailed extends Error {
     readonly reason: PublishFailure,
     readonly pattern: string,
     readonly ids: readonly string[],
-    detail?: string,
+    readonly detail?: string,
   ) {
     super(`${pattern} was not published: ${sentences[reason]}${detail ? ` (${detail})` : ''}`);
   }
@@ -91,4 +91,25 @@ export class RequestTimeout extends Error {
   ) {
     super(`${pattern} was not answered within ${timeoutMs} ms`);
   }
+}
+
+/** Waits for all parts of a publication; one error names every message that was not confirmed. */
+export async function allPublished(parts: readonly Promise<void>[]): Promise<void> {
+  const failures = (await Promise.allSettled(parts))
+    .filter((outcome) => outcome.status === 'rejected')
+    .map(({ reason }) => reason as PublishFailed);
+  const [first] = failures;
+  if (first)
+    throw new PublishFailed(
+      first.reason,
+      first.pattern,
+      failures.flatMap(({ ids }) => ids),
+      first.detail,
+    );
+}
+
+/** Throws `refused` when the data is not what its class in `libs/contracts` says, so that a mistake shows where it was made. */
+export function refuseInvalid(validate: Validate, pattern: string, data: unknown, ids: readonly string[]): void {
+  const problems = validate(pattern, data);
+  if (problems.length > 0) throw new PublishFailed('refused', pattern, ids, problems.join('; '));
 }

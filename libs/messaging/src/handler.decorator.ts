@@ -59,7 +59,7 @@ export interface HandlerExtras {
  */
 export function EventPattern(type: string, options: EventHandlerOptions = {}): MethodDecorator {
   return applyDecorators(
-    NestEventPattern(type, { messaging: options } satisfies HandlerExtras),
+    NestEventPattern(type, { messaging: options } satisfies HandlerExtras) as MethodDecorator,
     UseFilters(new OriginalErrors()),
   );
 }
@@ -70,7 +70,7 @@ export function EventPattern(type: string, options: EventHandlerOptions = {}): M
  */
 export function MessagePattern(pattern: string, options: RequestHandlerOptions = {}): MethodDecorator {
   return applyDecorators(
-    NestMessagePattern(pattern, { messaging: options } satisfies HandlerExtras),
+    NestMessagePattern(pattern, { messaging: options } satisfies HandlerExtras) as MethodDecorator,
     UseFilters(new OriginalErrors()),
   );
 }
