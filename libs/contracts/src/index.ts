@@ -12,6 +12,7 @@ export * from './project-events.js';
 export * from './project.js';
 export * from './protected-ref.js';
 export * from './refusal.js';
+export * from './refusals.js';
 export * from './request.js';
 export * from './settings.js';
 export * from './trigger-request.js';

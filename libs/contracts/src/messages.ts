@@ -29,6 +29,7 @@ import {
   UpdateTrigger,
 } from './trigger.js';
 import { CreateUser, DeleteUser, ListUsers, SetUserState, ShowUser, UserChanged } from './user-requests.js';
+import { ShowActor } from './user.js';
 import { CreateVariable, DeleteVariable, EditVariable, ListVariables, ShowVariable } from './variable.js';
 
 /** Facts, published under their type. */
@@ -49,6 +50,7 @@ const events = [
 /** Questions and orders, routed by their pattern. */
 const requests = [
   EnsureRoot,
+  ShowActor,
   CreateUser,
   ShowUser,
   ListUsers,

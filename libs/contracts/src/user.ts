@@ -1,4 +1,5 @@
 import { IsBoolean, IsInt, IsOptional, IsString } from 'class-validator';
+import { Request } from './request.js';
 
 /** What is told about a user wherever one is shown. */
 export interface UserFacts {
@@ -20,4 +21,12 @@ export class Actor {
   @IsString() state!: 'active' | 'blocked';
   @IsBoolean() admin!: boolean;
   @IsInt() accessLevel!: number;
+}
+
+/** A user with the level that counts on a project, for whoever acts for the user without an access token; null when there is no such user. */
+export class ShowActor extends Request<Actor | null> {
+  static readonly pattern = 'user.show-actor';
+
+  @IsInt() userId!: number;
+  @IsInt() projectId!: number;
 }

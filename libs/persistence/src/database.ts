@@ -56,7 +56,8 @@ export async function openDatabase(
   } finally {
     await owner.end();
   }
-  const database = new DataSource(options(settings.url, schema, settings.poolSize ?? 10));
+  const worker = options(settings.url, schema, settings.poolSize ?? 10);
+  const database = new DataSource({ ...worker, extra: { ...worker.extra, query_timeout: queryTimeoutMs } });
   return database.initialize();
 }
 
@@ -75,6 +76,9 @@ function options(url: string, schema: Schema, poolSize: number) {
     extra: { connectionTimeoutMillis: 5_000, keepAlive: true },
   };
 }
+
+/** A frozen server must not hold callers for ever; no statement of a service takes anywhere near as long. */
+const queryTimeoutMs = 10_000;
 
 async function connect(url: string, log: Logger, deadline: number): Promise<pg.Client> {
   for (;;) {
@@ -159,4 +163,10 @@ function reason(error: unknown): string {
   // A refused connection to a name with two addresses is an AggregateError with an empty message.
   if (error instanceof AggregateError) return error.errors.map(reason).join('; ');
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Whether the data of a statement is to blame for its error (SQLSTATE classes 21, 22 and 23), and not the server or the way to it. */
+export function isDataError(error: unknown): boolean {
+  const code = (error as { code?: unknown }).code;
+  return typeof code === 'string' && /^2[123]...$/.test(code);
 }

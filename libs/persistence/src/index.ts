@@ -1,3 +1,4 @@
+export * from './batches.js';
 export * from './database.js';
 export * from './outbox.js';
 export * from './uuid.js';

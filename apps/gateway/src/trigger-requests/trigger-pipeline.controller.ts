@@ -1,0 +1,119 @@
+import {
+  Controller,
+  Headers,
+  HttpStatus,
+  Post,
+  Req,
+  Res,
+  UseGuards,
+  type CanActivate,
+  type ExecutionContext,
+  Injectable,
+} from '@nestjs/common';
+import { ApiResponse } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { IncomingHttpHeaders } from 'node:http';
+import { badRequest, forbidden, type PipelineFacts, Refusal, refusedRequest } from '#libs/contracts';
+import { uuidv7 } from '#libs/persistence';
+import { Needs } from '../access/needs.decorator.js';
+import { GatewayConfig } from '../config.js';
+import { Endpoint } from '../http/endpoint.decorator.js';
+import { MapParameter, StringMapParameter, StringParameter } from '../http/parameter.decorators.js';
+import { AllParameters, Parameters } from '../http/parameters.decorator.js';
+import { RequestBody, webhookBodyLimit } from '../http/request-body.decorator.js';
+import { requestParameters, type SentParameters } from '../http/request-parameters.js';
+import { PipelineResponse, presentPipeline } from '../pipelines/pipeline.response.js';
+import { TriggerCallers } from './trigger-callers.js';
+import { AcceptedResponse, presentAccepted } from './trigger-request.response.js';
+import { triggerPayload } from './trigger-payload.js';
+import { type TriggerAnswer, TriggerRequests } from './trigger-requests.js';
+import { isPipelineHook, isWebhook, nothingToStart } from './webhook.js';
+
+class TriggerParameters {
+  @StringParameter({ required: true, description: 'Number of the project, or its full path, percent-encoded' })
+  id!: string;
+  @StringParameter({ required: true, blank: false, description: 'Branch or tag' }) ref!: string;
+  @StringParameter({ required: true, description: 'A trigger token, or the CI_JOB_TOKEN of a running job' })
+  token!: string;
+  @StringMapParameter({ description: 'Variables for the jobs' }) variables?: Record<string, unknown>;
+  @MapParameter({ description: 'Inputs of the configuration' }) inputs?: Record<string, unknown>;
+}
+
+/** Pings and deletions say so before anyone asks for a ref that they do not carry. */
+@Injectable()
+export class SomethingToStart implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const reason = nothingToStart(request.headers, requestParameters(request), refInUrl(request));
+    if (reason) throw badRequest(reason);
+    return true;
+  }
+}
+
+/** The trigger endpoint, the one that all this is for (trigger-api.md §1). */
+@Controller('projects/:id')
+@UseGuards(SomethingToStart)
+export class TriggerPipelineController {
+  constructor(
+    private readonly callers: TriggerCallers,
+    private readonly requests: TriggerRequests,
+    private readonly config: GatewayConfig,
+  ) {}
+
+  /** Both URLs have one handler; in the second one, made for webhooks, the URL's ref beats the body's. */
+  @Post(['trigger/pipeline', 'ref/*ref/trigger/pipeline'])
+  @Needs('nothing')
+  @RequestBody({ limit: webhookBodyLimit })
+  @Endpoint({
+    summary: 'Start a pipeline with a trigger token',
+    success: 201,
+    returns: PipelineResponse,
+    errors: [401, 403, 404, 422],
+  })
+  @ApiResponse({ status: 202, description: 'Recorded; the outcome is told at the status URL', type: AcceptedResponse })
+  async trigger(
+    @Parameters(TriggerParameters) parameters: TriggerParameters,
+    @AllParameters() sent: SentParameters,
+    @Headers() headers: IncomingHttpHeaders,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<PipelineResponse | AcceptedResponse> {
+    if (isPipelineHook(headers)) throw forbidden();
+    const variables = Object.entries(parameters.variables ?? {});
+    if (!variables.every((pair): pair is [string, string] => typeof pair[1] === 'string'))
+      throw refusedRequest('variables needs to be a map of key-valued strings');
+
+    const now = new Date();
+    const caller = await this.callers.find(parameters.id, parameters.token, now);
+    const answer = await this.requests.accept(
+      {
+        ...caller,
+        requestId: uuidv7(now.getTime()),
+        ref: parameters.ref,
+        channel: refInUrl(request) || isWebhook(headers) ? 'webhook' : 'api',
+        variables,
+        payload: triggerPayload(sent),
+        inputs: parameters.inputs,
+        receivedAt: now.toISOString(),
+      },
+      /\brespond-async\b/i.test(String(headers['prefer'] ?? '')),
+    );
+    return this.#present(answer, reply);
+  }
+
+  #present(answer: TriggerAnswer, reply: FastifyReply): PipelineResponse | AcceptedResponse {
+    if ('statusToken' in answer) {
+      const accepted = presentAccepted(answer.requestId, answer.statusToken, this.config.externalUrl);
+      reply.status(HttpStatus.ACCEPTED).header('Location', accepted.status_url);
+      return accepted;
+    }
+    const { refusal, pipeline } = answer.outcome;
+    if (refusal) throw new Refusal(refusal.status, refusal.body);
+    return presentPipeline(pipeline as PipelineFacts, this.config.externalUrl);
+  }
+}
+
+function refInUrl(request: FastifyRequest): boolean {
+  const { params } = request as { params: Record<string, unknown> };
+  return params['ref'] !== undefined;
+}

@@ -1,0 +1,50 @@
+import { type BeforeApplicationShutdown, Module, type OnApplicationBootstrap } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { Bus } from '#libs/messaging';
+import { JobTokens } from '../access/job-tokens.js';
+import { ProjectAddresses } from '../access/project-addresses.js';
+import { Log } from '../log.js';
+import { Services } from '../services.js';
+import { Ledger } from './ledger.js';
+import { OutcomesHandler } from './outcomes.handler.js';
+import { TriggerCallers } from './trigger-callers.js';
+import { SomethingToStart, TriggerPipelineController } from './trigger-pipeline.controller.js';
+import { TriggerRequestStatusController } from './trigger-request-status.controller.js';
+import { TriggerRequests } from './trigger-requests.js';
+import { TriggerTokens } from './trigger-tokens.js';
+
+/** architecture.md §2.7. */
+const waiting = { timeoutMs: 8_000, callers: 1_000 };
+
+/** From the HTTP call with a trigger token to the answer. */
+@Module({
+  controllers: [TriggerPipelineController, TriggerRequestStatusController, OutcomesHandler],
+  providers: [
+    SomethingToStart,
+    { provide: Ledger, useFactory: (database: DataSource) => new Ledger(database), inject: [DataSource] },
+    { provide: TriggerTokens, useFactory: (database: DataSource) => new TriggerTokens(database), inject: [DataSource] },
+    {
+      provide: TriggerCallers,
+      useFactory: (triggers: TriggerTokens, jobs: JobTokens, projects: ProjectAddresses, services: Services) =>
+        new TriggerCallers(triggers, jobs, projects, services),
+      inject: [TriggerTokens, JobTokens, ProjectAddresses, Services],
+    },
+    {
+      provide: TriggerRequests,
+      useFactory: (ledger: Ledger, bus: Bus, log: Log) => new TriggerRequests(ledger, bus, waiting, log),
+      inject: [Ledger, Bus, Log],
+    },
+  ],
+})
+export class TriggerRequestsModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  constructor(private readonly requests: TriggerRequests) {}
+
+  onApplicationBootstrap(): void {
+    this.requests.start();
+  }
+
+  /** While the HTTP server waits for its callers, so that they get their answer. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.requests.stop();
+  }
+}

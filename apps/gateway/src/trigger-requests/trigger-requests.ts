@@ -1,0 +1,155 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import { PipelineTriggered, type TriggerOutcome } from '#libs/contracts';
+import { type Bus, type Message, PublishFailed } from '#libs/messaging';
+import { Batches } from '#libs/persistence';
+import type { Ledger, TriggerRequest } from './ledger.js';
+
+/** How long a caller waits before it is told where to ask instead, and how many may wait. */
+export interface WaitingLimits {
+  timeoutMs: number;
+  callers: number;
+}
+
+/** What a caller gets: the outcome, or the secret part of the URL that will tell it. */
+export type TriggerAnswer = { outcome: TriggerOutcome } | { requestId: string; statusToken: string };
+
+/** Messages that may share one AMQP message; as many as a commit usually carries. */
+const publishBatch = 100;
+const republishBatch = 200;
+const lookAgainMs = 1_000;
+
+/**
+ * The life of a trigger request in the gateway: record, publish, wait for the outcome, answer (architecture.md §2.3–2.8).
+ * Whatever happens to the broker, the pipeline service or this process after the record, the request is published until it is settled.
+ */
+export class TriggerRequests {
+  readonly #ledger: Ledger;
+  readonly #bus: Bus;
+  readonly #limits: WaitingLimits;
+  readonly #log: Logger;
+  readonly #waiting = new Map<string, (outcome: TriggerOutcome | null) => void>();
+  readonly #publishing: Batches<TriggerRequest, PublishFailed | null>;
+  #timer: NodeJS.Timeout | undefined;
+  #republishing: Promise<void> | undefined;
+  #forgetListener: (() => void) | undefined;
+
+  constructor(ledger: Ledger, bus: Bus, limits: WaitingLimits, log: Logger) {
+    this.#ledger = ledger;
+    this.#bus = bus;
+    this.#limits = limits;
+    this.#log = log;
+    // Many lanes: in process a publish lasts as long as its handlers.
+    this.#publishing = new Batches((requests) => this.#publish(requests), { limit: publishBatch, lanes: 64 });
+  }
+
+  /**
+   * Accepts a request that has been authenticated.
+   *
+   * @param respondAsync the caller does not want to wait
+   * @throws LedgerUnavailable when the request may not have been recorded
+   */
+  async accept(request: TriggerRequest, respondAsync: boolean): Promise<TriggerAnswer> {
+    const waits = !respondAsync && this.#bus.connected && this.#waiting.size < this.#limits.callers;
+    const outcome = waits ? this.#outcomeOf(request.requestId) : Promise.resolve(null);
+    try {
+      await this.#ledger.record(request);
+    } catch (error) {
+      this.#waiting.get(request.requestId)?.(null);
+      throw error;
+    }
+    void this.#say(request);
+    const settled = (await outcome) ?? (waits ? await this.#ledger.outcome(request.requestId) : null);
+    if (settled) return { outcome: settled };
+    const statusToken = randomBytes(16).toString('hex');
+    await this.#ledger.addStatusToken(request.requestId, statusTokenHash(statusToken));
+    return { requestId: request.requestId, statusToken };
+  }
+
+  /** Settles rows and answers those who wait. Callers first: the pipelines exist, whatever becomes of the rows. */
+  async settle(outcomes: TriggerOutcome[]): Promise<void> {
+    for (const outcome of outcomes) this.#waiting.get(outcome.requestId)?.(outcome);
+    await this.#ledger.settle(outcomes);
+  }
+
+  /** Starts publishing again what was not settled in time. */
+  start(): void {
+    this.#timer ??= setInterval(() => this.#republish(), lookAgainMs).unref();
+    this.#forgetListener ??= this.#bus.onConnected(() => this.#republish());
+  }
+
+  /** Stops, and sends those who still wait to their status URL. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#forgetListener?.();
+    await this.#republishing;
+    for (const answer of this.#waiting.values()) answer(null);
+  }
+
+  #outcomeOf(requestId: string): Promise<TriggerOutcome | null> {
+    return new Promise((resolve) => {
+      const answer = (outcome: TriggerOutcome | null): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(requestId);
+        resolve(outcome);
+      };
+      const timer = setTimeout(answer, this.#limits.timeoutMs, null);
+      this.#waiting.set(requestId, answer);
+    });
+  }
+
+  /** Publishes; when that fails the caller need not wait, and the row is published as soon as it can be. */
+  async #say(request: TriggerRequest): Promise<void> {
+    try {
+      if (!(await this.#publishing.add(request))) return;
+      this.#waiting.get(request.requestId)?.(null);
+      await this.#ledger.publishSoon([request.requestId]);
+    } catch (error) {
+      this.#log.warn({ err: error, request: request.requestId }, 'a trigger request will be published late');
+    }
+  }
+
+  /** For each request null once the broker has it, else why it may not have it. */
+  async #publish(requests: TriggerRequest[]): Promise<(PublishFailed | null)[]> {
+    try {
+      await this.#bus.publish(requests.map((request) => this.#message(request)));
+      return requests.map(() => null);
+    } catch (error) {
+      if (!(error instanceof PublishFailed)) throw error;
+      const failed = new Set(error.ids);
+      return requests.map(({ requestId }) => (failed.has(requestId) ? error : null));
+    }
+  }
+
+  #message(request: TriggerRequest): Message<PipelineTriggered> {
+    return {
+      // Published again it is the same event.
+      id: request.requestId,
+      type: PipelineTriggered.type,
+      source: '/gateway',
+      time: request.receivedAt,
+      data: { ...request, replyTo: this.#bus.instance },
+    };
+  }
+
+  #republish(): void {
+    this.#republishing ??= this.#republishDue()
+      .catch((error: unknown) =>
+        this.#log.warn({ err: error }, 'unsettled trigger requests could not be published again'),
+      )
+      .finally(() => (this.#republishing = undefined));
+  }
+
+  async #republishDue(): Promise<void> {
+    while (this.#bus.connected) {
+      const due = await this.#ledger.claimDue(republishBatch);
+      for (const request of due) void this.#say(request);
+      if (due.length < republishBatch) return;
+    }
+  }
+}
+
+/** Of a status URL only the hash of its secret part is kept. */
+export function statusTokenHash(statusToken: string): Buffer {
+  return createHash('sha256').update(statusToken).digest();
+}

@@ -1,0 +1,212 @@
+import { compositeStatus, nextStatuses, planPipeline, type PipelineContext, type Plan } from '#libs/ci-config';
+import type { TriggerOutcome } from '#libs/contracts';
+import { Batches } from '#libs/persistence';
+import type { DataSource } from 'typeorm';
+import type { ProjectForCreation, ProjectReader } from '../projects/project-reader.js';
+import { protectedRef, type RefProtection } from '../protected-refs/protected-ref.js';
+import { CommitNotFound, RefAmbiguous, RefNotFound } from '../repositories/repository-errors.js';
+import type { Repositories, ResolvedRef } from '../repositories/repositories.js';
+import type { CiConfigs } from './ci-configs.js';
+import { type CreationRefusal, checkProjectAndActor, checkProtectedRef, checkVariables } from './creation-checks.js';
+import type { CreatedPipelines, Decision, PlannedPipeline } from './created-pipelines.repository.js';
+import { keepsFailedPipeline, type PipelineOrder } from './pipeline-order.js';
+import {
+  pipelineVariables,
+  projectVariables,
+  type Server,
+  serverVariables,
+  userVariables,
+} from './predefined-variables.js';
+import { projectIdentity, settingsVariables } from './project-variables.js';
+
+const defaultConfigPath = '.gitlab-ci.yml';
+
+/**
+ * From the wish for a pipeline to its outcome, in GitLab's order of checks (trigger-api.md §1.6): first what decides without the repository,
+ * then ref and configuration, then rules with the variables, and one shared transaction at the end.
+ */
+export class PipelineCreation {
+  readonly #projects: Batches<number, ProjectForCreation | undefined>;
+
+  constructor(
+    private readonly database: DataSource,
+    projects: ProjectReader,
+    private readonly repositories: Repositories,
+    private readonly configs: CiConfigs,
+    private readonly created: CreatedPipelines,
+    private readonly server: Server,
+  ) {
+    this.#projects = new Batches(async (ids) => {
+      const found = await projects.load(ids);
+      return ids.map((id) => found.get(id));
+    });
+  }
+
+  /**
+   * @param alone whether to store in a transaction of its own, see `CreatedPipelines.storeAlone`
+   * @throws RepositoryUnreadable; nothing is stored then
+   */
+  async create(order: PipelineOrder, alone = false): Promise<TriggerOutcome> {
+    const decision = await this.decide(order);
+    return alone ? this.created.storeAlone(decision) : this.created.store(decision);
+  }
+
+  private async decide(order: PipelineOrder): Promise<Decision> {
+    const project = await this.#projects.add(order.projectId);
+    if (!project) return refusal(order, { status: 404, message: '404 Not Found' });
+    const refused = checkProjectAndActor(checked(project), order);
+    if (refused) return refusal(order, refused);
+
+    const found = await this.resolve(project, order);
+    const protection = protectedRef(project.protection, found.type, found.ref);
+    const forbidden = checkProtectedRef(found.ref, protection.allowed(order.actor.accessLevel, order.actor.admin));
+    if (forbidden) return refusal(order, forbidden);
+    if (!('sha' in found)) return refusal(order, { status: 400, message: found.message });
+
+    const pipeline = this.outline(project, found, protection);
+    const badVariables = checkVariables(checked(project), order);
+    if (badVariables)
+      return badVariables.failed ? failure(order, pipeline, badVariables) : refusal(order, badVariables);
+    return this.plan(order, project, found, pipeline);
+  }
+
+  /** The ref's commit, or the words in which GitLab says that there is none; a name that is a branch and a tag counts as the branch until then. */
+  private async resolve(
+    project: ProjectForCreation,
+    order: PipelineOrder,
+  ): Promise<ResolvedRef | { type: 'branch'; ref: string; message: string }> {
+    const missing = (message: string) => ({
+      type: 'branch' as const,
+      ref: order.ref.replace(/^refs\/heads\//, ''),
+      message,
+    });
+    if (!project.address) return missing('Reference not found');
+    try {
+      return await this.repositories.resolve(project.address, order.ref);
+    } catch (error) {
+      if (error instanceof RefNotFound || error instanceof RefAmbiguous || error instanceof CommitNotFound)
+        return missing(error.message);
+      throw error;
+    }
+  }
+
+  private outline(project: ProjectForCreation, resolved: ResolvedRef, protection: RefProtection): PlannedPipeline {
+    return {
+      projectPath: project.path,
+      resolved,
+      protected: protection.protected,
+      name: null,
+      stages: [],
+      jobs: [],
+      status: 'created',
+      timeout: project.timeoutSeconds,
+      creationLimit: project.pipelineLimitPerProjectUserSha,
+      iid: null,
+    };
+  }
+
+  private async plan(
+    order: PipelineOrder,
+    project: ProjectForCreation,
+    resolved: ResolvedRef,
+    pipeline: PlannedPipeline,
+  ): Promise<Decision> {
+    if (!project.address) return refusal(order, { status: 400, message: 'Reference not found' });
+    const context = this.context(order, project, resolved, pipeline);
+    const file = await this.configs.load(
+      project.address,
+      resolved.sha,
+      project.ciConfigPath ?? defaultConfigPath,
+      context,
+    );
+    if (!file) return refusal(order, { status: 400, message: 'Missing CI config file' });
+    if (!file.parsed.ok) return failure(order, pipeline, configError(file.parsed.problems[0]?.message ?? ''));
+    if (file.mentionsIid) {
+      pipeline.iid = await this.takeIid(project.id);
+      context.predefined = [...context.predefined, { key: 'CI_PIPELINE_IID', value: String(pipeline.iid) }];
+    }
+    const plan = planPipeline(file.parsed.config, { ...context, listFiles: () => file.paths });
+    return decideByPlan(order, pipeline, plan);
+  }
+
+  private context(
+    order: PipelineOrder,
+    project: ProjectForCreation,
+    resolved: ResolvedRef,
+    pipeline: PlannedPipeline,
+  ): PipelineContext & { predefined: PipelineContext['predefined'] } {
+    return {
+      ref: resolved.ref,
+      refType: resolved.type,
+      source: order.source,
+      projectPath: project.path,
+      trigger: order.trigger ? { shortToken: order.trigger.shortToken } : undefined,
+      predefined: [
+        ...serverVariables(this.server),
+        ...projectVariables(projectIdentity(project), this.server),
+        ...pipelineVariables({
+          iid: null,
+          source: order.source,
+          ref: resolved.ref,
+          tag: resolved.type === 'tag',
+          tagMessage: resolved.tagMessage ?? null,
+          protected: pipeline.protected,
+          commit: resolved.commit,
+          createdAt: order.receivedAt,
+        }),
+      ],
+      userVariables: userVariables(order.actor),
+      projectVariables: settingsVariables(project, pipeline.protected),
+      pipelineVariables: order.variables.map(({ key, value, type }) => ({ key, value, file: type === 'file' })),
+      listFiles: () => [],
+      changedFiles: null,
+    };
+  }
+
+  /** Only configurations that look at it pay for a number before it is certain that there will be a pipeline. */
+  private async takeIid(projectId: number): Promise<number> {
+    const [[row]] = (await this.database.query(
+      'update pipelines.projects set next_iid = next_iid + 1 where id = $1 returning next_iid - 1 as iid',
+      [projectId],
+    )) as [{ iid: number }[], number];
+    return row?.iid ?? 0;
+  }
+}
+
+function checked(project: ProjectForCreation) {
+  return { ...project, variablesMinimumRole: project.pipelineVariablesRole };
+}
+
+function refusal(order: PipelineOrder, reason: CreationRefusal): Decision {
+  return { order, pipeline: null, refusal: reason };
+}
+
+function failure(order: PipelineOrder, pipeline: PlannedPipeline, reason: CreationRefusal): Decision {
+  return { order, pipeline: keepsFailedPipeline(order) ? pipeline : null, refusal: reason };
+}
+
+function configError(message: string, failureReason = 'config_error'): CreationRefusal {
+  return { status: 422, message, failed: { status: 'failed', failureReason, yamlErrors: message } };
+}
+
+/** What leaves a failed pipeline can be looked up there; what means "nothing to run here" leaves nothing (trigger-api.md §1.6). */
+function decideByPlan(order: PipelineOrder, pipeline: PlannedPipeline, plan: Plan): Decision {
+  if (!plan.ok) {
+    const message = plan.errors[0] ?? '';
+    const filtered = plan.reason === 'filtered_by_rules' || plan.reason === 'filtered_by_workflow_rules';
+    return filtered
+      ? refusal(order, { status: 400, message })
+      : failure(order, pipeline, configError(message, plan.reason));
+  }
+  const first = nextStatuses(
+    plan.jobs.map((job) => ({ ...job, status: 'created' as const, needs: job.needs.map(({ name }) => name) })),
+  );
+  const jobs = plan.jobs.map((job) => ({ job, status: first.get(job.name) ?? ('created' as const) }));
+  const status =
+    compositeStatus(jobs.map(({ job, status }) => ({ status, allowFailure: job.allowFailure }))) ?? 'skipped';
+  return {
+    order,
+    pipeline: { ...pipeline, name: plan.name ?? null, stages: plan.stages, jobs, status },
+    refusal: null,
+  };
+}

@@ -1,0 +1,30 @@
+import type { Actor, PipelineSource, TriggerChannel, VariableType } from '#libs/contracts';
+
+export interface OrderedVariable {
+  key: string;
+  value: string;
+  type: VariableType;
+}
+
+/** The wish for a pipeline, whoever it comes from: a trigger request or `POST /projects/:id/pipeline`. */
+export interface PipelineOrder {
+  /** At most one pipeline is created for it, however often it is delivered. */
+  requestId: string;
+  projectId: number;
+  /** As given. */
+  ref: string;
+  source: Extract<PipelineSource, 'trigger' | 'pipeline' | 'api'>;
+  channel: TriggerChannel | null;
+  trigger: { id: number; shortToken: string } | null;
+  upstream: { projectId: number; pipelineId: number; jobId: number } | null;
+  /** The pipeline is created as this user, with the rights that were read when the request was accepted. */
+  actor: Actor;
+  /** In the order in which they are stored and shown. */
+  variables: OrderedVariable[];
+  receivedAt: string;
+}
+
+/** GitLab leaves a failed pipeline behind for a trigger, and never for `POST /projects/:id/pipeline` (trigger-api.md §4.1). */
+export function keepsFailedPipeline({ source }: PipelineOrder): boolean {
+  return source !== 'api';
+}
