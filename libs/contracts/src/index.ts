@@ -2,11 +2,13 @@
 import 'reflect-metadata';
 
 export * from './access-token.js';
+export * from './job-requests.js';
 export * from './job.js';
 export * from './lint.js';
 export * from './member.js';
 export * from './messages.js';
 export * from './page.js';
+export * from './pipeline-requests.js';
 export * from './pipeline.js';
 export * from './project-events.js';
 export * from './project.js';

@@ -1,9 +1,21 @@
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { CreateAccessToken, EnsureRoot, ListAccessTokens, RevokeAccessToken, ShowAccessToken } from './access-token.js';
+import { CancelJob, EraseJob, ListPipelineJobs, ListProjectJobs, PlayJob, RetryJob, ShowJob } from './job-requests.js';
 import { JobQueued, JobStatusChanged } from './job.js';
 import { LintConfig } from './lint.js';
 import { AddMember, EditMember, ListMembers, MakeOwner, RemoveMember, ShowMember } from './member.js';
+import {
+  CancelPipeline,
+  CreatePipeline,
+  DeletePipeline,
+  ListPipelines,
+  RenamePipeline,
+  RetryPipeline,
+  ShowLatestPipeline,
+  ShowPipeline,
+  ShowPipelineVariables,
+} from './pipeline-requests.js';
 import { PipelineCreated, PipelineDeleted, PipelineStatusChanged } from './pipeline.js';
 import { ProjectDeleted } from './project-events.js';
 import { CreateProject, DeleteProject, EditProject, ListNamespaces, ListProjects, ShowProject } from './project.js';
@@ -93,6 +105,22 @@ const requests = [
   ShowSettings,
   EditSettings,
   LintConfig,
+  ListPipelines,
+  ShowPipeline,
+  ShowLatestPipeline,
+  ShowPipelineVariables,
+  CreatePipeline,
+  CancelPipeline,
+  RetryPipeline,
+  RenamePipeline,
+  DeletePipeline,
+  ListPipelineJobs,
+  ListProjectJobs,
+  ShowJob,
+  CancelJob,
+  RetryJob,
+  PlayJob,
+  EraseJob,
 ];
 
 /** Every message that crosses a process boundary: routing key or request pattern, and the class that says what is in it. */
