@@ -16,6 +16,7 @@ const closeAfterMs = 2_000;
 export async function startTestDatabases() {
   const home = await mkdtemp(join(tmpdir(), 'flagfall-test-'));
   const databases = new Map();
+  let closing = false;
   const server = createServer((client) => {
     client.on('error', () => client.destroy());
     client.once('data', (startup) => void route(client, startup).catch(() => client.destroy()));
@@ -47,7 +48,7 @@ export async function startTestDatabases() {
     entry.running = undefined;
     entry.before = running.then((database) => database.close());
     await entry.before;
-    if (entry.running || (await exists(name))) return;
+    if (closing || entry.running || name === 'postgres' || (await exists(name))) return;
     databases.delete(name);
     await rm(join(home, encodeURIComponent(name)), { recursive: true, force: true });
   }
@@ -74,6 +75,7 @@ export async function startTestDatabases() {
   return {
     url,
     close: async () => {
+      closing = true;
       server.close();
       await Promise.all(
         [...databases.values()].map(async (entry) => {
