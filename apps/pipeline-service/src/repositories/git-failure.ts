@@ -28,15 +28,19 @@ const failures: { pattern: RegExp; transient: boolean; reason: string }[] = [
   },
   {
     pattern:
-      /returned error: (404|410)|repository '.*' not found|does not appear to be a git repository|not a git repository|Repository not found|valid repository name/i,
+      /returned error: (404|410)|repository '.*' not found|does not appear to be a git repository|not a git repository|Repository not found|valid repository name|is this a git repository\?/i,
     transient: false,
     reason: 'there is no git repository at this address',
   },
   { pattern: /transport '.*' not allowed/, transient: false, reason: 'this kind of address is not allowed here' },
   { pattern: /mismatched algorithms/, transient: false, reason: 'its object format is not supported' },
   { pattern: /Could not resolve host/, transient: true, reason: 'the name of the server could not be resolved' },
-  { pattern: /Connection refused/, transient: true, reason: 'the server refuses connections' },
   { pattern: /timed? ?out/i, transient: true, reason: 'the server did not answer in time' },
+  {
+    pattern: /Connection refused|Failed to connect|Couldn't connect/,
+    transient: true,
+    reason: 'the server refuses connections',
+  },
 ];
 
 /** Whether another process held a lock of the same mirror; trying again helps. */

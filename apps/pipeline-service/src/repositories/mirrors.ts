@@ -102,7 +102,7 @@ export class Mirrors {
     },
   ): Promise<void> {
     const path = this.path(projectId);
-    const locks = ['-c', 'core.filesRefLockTimeout=5000', '-c', 'core.packedRefsTimeout=5000'];
+    const locks = ['-c', 'core.filesRefLockTimeout=2000', '-c', 'core.packedRefsTimeout=2000'];
     for (let attempt = 1; ; attempt += 1) {
       try {
         await this.git.run({

@@ -93,8 +93,8 @@ export class Repositories {
     this.#refs = new ExactRefs(this.#git, this.#readers, limitMs);
     this.#sources = new GitSources(this.#git, this.#filter, { ...options, cacheDir, limitMs });
     this.#mirrors = new Mirrors(this.#git, { cacheDir, limitMs });
-    this.#fetchLanes = new FetchLanes({ atOnce: 8, atMost: 64, slowAfterMs: 3_000, waitMs: limitMs });
-    this.#copyLanes = new FetchLanes({ atOnce: 2, atMost: 16, slowAfterMs: 3_000, waitMs: limitMs });
+    this.#fetchLanes = new FetchLanes({ atOnce: 8, atMost: 64, slowAfterMs: 1_000, waitMs: limitMs });
+    this.#copyLanes = new FetchLanes({ atOnce: 2, atMost: 16, slowAfterMs: 1_000, waitMs: limitMs });
   }
 
   /**

@@ -64,7 +64,10 @@ export function parseAddress(address: string): ParsedAddress {
 }
 
 function parseHost(host: string): string {
-  const bare = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
+  const bare = host
+    .replace(/^\[(.*)\]$/, '$1')
+    .replace(/\.$/, '')
+    .toLowerCase();
   if (isIP(bare) || /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/.test(bare)) return bare;
   throw refused('the address has no valid host name');
 }
