@@ -28,3 +28,8 @@ export {
   type ExpandedVariables,
   type ExpansionMode,
 } from './variables/expand-variables.js';
+export type { CiConfig, ParsedConfig } from './ci-config.js';
+export { compile } from './compile.js';
+export { mergedYaml, parseConfig } from './parse-config.js';
+export { jobPredefinedVariables, type JobOutline } from './planning/pipeline-variables.js';
+export { planPipeline } from './planning/plan-pipeline.js';

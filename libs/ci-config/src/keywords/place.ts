@@ -26,7 +26,7 @@ export class Place {
     return value !== undefined && value !== null;
   }
 
-  child(key: string, label = `${this.label}:${key}`): Place {
+  child(key: string, label = this.label === '' ? key : `${this.label}:${key}`): Place {
     return new Place(label, [...this.path, key], this.get(key) ?? null, this.problems, this.lineOf(key));
   }
 
@@ -36,9 +36,9 @@ export class Place {
     return new Place(`${this.label}:${kind}`, [...this.path, String(index)], value, this.problems, line);
   }
 
-  /** Notes a fault; `key` says under which key it lies when the sentence speaks of an attribute. */
+  /** Notes a fault; the root has no label and its children go by their own name. `key` says under which key it lies when the sentence speaks of an attribute. */
   problem(sentence: string, key?: string): void {
-    this.exactProblem(`${this.label} ${sentence}`.toLowerCase(), key);
+    this.exactProblem(`${this.label || 'root'} ${sentence}`.toLowerCase(), key);
   }
 
   /** Notes a fault whose text stands as it is. */

@@ -2,7 +2,7 @@ import { parseExpression, type Expression } from '../expressions/expression.js';
 import { ExpressionSyntaxError } from '../expressions/tokens.js';
 import { flattenList, isTextList } from '../keywords/texts.js';
 import type { Place } from '../keywords/place.js';
-import { YamlMap, type Value } from '../yaml/values.js';
+import { YamlMap, isScalar, scalarText, type Value } from '../yaml/values.js';
 import type { RuleConditions } from './rule-conditions.js';
 
 /** Where a rule stands decides its keys and the words of its `when` (ci-config.md §1, last list). */
@@ -104,5 +104,5 @@ function describeRule(place: Place): string {
 function describe(value: Value | undefined): string {
   if (value instanceof YamlMap) return `{${[...value].map(([key, item]) => `${key}: ${describe(item)}`).join(', ')}}`;
   if (Array.isArray(value)) return `[${value.map(describe).join(', ')}]`;
-  return String(value ?? 'null');
+  return isScalar(value) ? scalarText(value) : 'null';
 }

@@ -1,0 +1,44 @@
+import type { Environment } from '../job.js';
+import { YamlMap } from '../yaml/values.js';
+import { withoutUndefined } from './artifacts.js';
+import type { Place } from './place.js';
+import { readText } from './texts.js';
+
+const keys = ['name', 'url', 'action', 'auto_stop_in', 'kubernetes', 'on_stop', 'deployment_tier'];
+const actions = ['start', 'stop', 'prepare', 'verify', 'access'];
+const tiers = ['production', 'staging', 'testing', 'development', 'other'];
+const longestName = 255;
+
+/** `environment`: a name, or a map that has one; `action` is `start` when not said. */
+export function readEnvironment(place: Place): Environment | undefined {
+  if (typeof place.value === 'string') return named(place, { name: place.value, action: 'start' });
+  if (!(place.value instanceof YamlMap)) {
+    place.problem('config should be a hash or a string');
+    return undefined;
+  }
+  place.checkKeys(keys);
+  const action = readText(place, 'action') ?? 'start';
+  if (!actions.includes(action)) place.problem('action should be start, stop, prepare, verify, or access', 'action');
+  const deploymentTier = readText(place, 'deployment_tier');
+  if (deploymentTier !== undefined && !tiers.includes(deploymentTier))
+    place.problem(
+      'deployment tier must be one of production, staging, testing, development, or other',
+      'deployment_tier',
+    );
+  const environment = withoutUndefined<Environment>({
+    name: readText(place, 'name') ?? '',
+    url: readText(place, 'url'),
+    action,
+    onStop: readText(place, 'on_stop'),
+    autoStopIn: readText(place, 'auto_stop_in'),
+    deploymentTier,
+  });
+  return named(place, environment);
+}
+
+function named(place: Place, environment: Environment): Environment {
+  if (environment.name.trim() === '') place.problem("name can't be blank", 'name');
+  if (environment.name.length > longestName)
+    place.problem(`name is too long (maximum is ${longestName} characters)`, 'name');
+  return environment;
+}

@@ -1,0 +1,245 @@
+import { jobWhens, type Environment, type JobOptions, type JobWhen, type Retry, type Variable } from '../job.js';
+import type { Limits } from '../limits.js';
+import { YamlMap } from '../yaml/values.js';
+import { readAllowFailure, type AllowFailure } from './allow-failure.js';
+import { withPublishedPages } from './artifacts.js';
+import { defaultKeys, readDefaultKeywords, readInheritance, type DefaultKeywords } from './default-keywords.js';
+import { readEnvironment } from './environment.js';
+import { readJobRules, readStartIn, type JobRule } from './job-rules.js';
+import { readNeeds, type WrittenNeed } from './needs.js';
+import { readRefPolicy, type RefPolicy } from './only-except.js';
+import { readParallel, type Parallel } from './parallel.js';
+import type { Place } from './place.js';
+import { flattenList, isTextList, readScript, readText, readWord } from './texts.js';
+import { readVariables } from './variables.js';
+
+/** A job as the file says it, checked and with the defaults applied, but without the circumstances of a pipeline. */
+export interface WrittenJob {
+  name: string;
+  line?: number;
+  stage: string;
+  when?: JobWhen;
+  startIn?: number;
+  allowFailure?: AllowFailure;
+  /** Undefined: none of the keyword. Null: `rules: null`, which also switches the default of `only` off. */
+  rules?: JobRule[] | null;
+  only?: RefPolicy;
+  except?: RefPolicy;
+  needs?: WrittenNeed[];
+  dependencies?: string[];
+  variables: Variable[];
+  inheritsVariable: (name: string) => boolean;
+  parallel?: Parallel;
+  tags: string[];
+  environment?: Environment;
+  resourceGroup?: string;
+  interruptible?: boolean;
+  retry?: Retry;
+  timeout?: number;
+  options: JobOptions;
+}
+
+const commonKeys = [
+  'extends',
+  'stage',
+  'only',
+  'except',
+  'rules',
+  'variables',
+  'inherit',
+  'allow_failure',
+  'when',
+  'needs',
+  'resource_group',
+  'environment',
+  'interruptible',
+];
+const scriptKeys = [
+  'tags',
+  'script',
+  'image',
+  'services',
+  'start_in',
+  'artifacts',
+  'cache',
+  'dependencies',
+  'before_script',
+  'after_script',
+  'hooks',
+  'coverage',
+  'retry',
+  'parallel',
+  'timeout',
+  'inputs',
+  'release',
+  'id_tokens',
+  'publish',
+  'pages',
+  'manual_confirmation',
+  'run',
+  'secrets',
+  'dast_configuration',
+  'identity',
+];
+/** Known to GitLab, not acted on here; a job that went without would not do what its author means (ci-config.md §1, tier 3). */
+const refusedKeys = ['id_tokens', 'secrets', 'identity', 'run', 'inputs', 'release', 'trigger'];
+const longestName = 255;
+
+/** Checks one visible job and puts it into normal form; faults are noted at the place. Null when it is no job at all. */
+export function readJob(place: Place, name: string, defaults: DefaultKeywords, limits: Limits): WrittenJob | null {
+  if (!isJob(place, name)) return null;
+  checkKeyCombinations(place);
+  place.checkKeys([...commonKeys, ...scriptKeys, 'trigger']);
+  place.refuseKeys(refusedKeys);
+  const set = inherited(place, defaults);
+  const job: WrittenJob = {
+    name,
+    stage: readStage(place),
+    variables: place.has('variables') ? readVariables(place.child('variables'), 'job') : [],
+    inheritsVariable: readInheritance(place, 'variables'),
+    tags: set.tags ?? [],
+    options: readOptions(place, set),
+    ...readWhen(place),
+    ...readConditions(place),
+  };
+  if (place.line !== undefined) job.line = place.line;
+  if (place.has('inherit')) place.child('inherit').checkKeys(['default', 'variables']);
+  if (place.has('allow_failure')) job.allowFailure = readAllowFailure(place);
+  if (place.has('needs')) job.needs = readNeeds(place.child('needs'));
+  if (place.has('dependencies')) job.dependencies = readDependencies(place, job.needs);
+  if (place.has('parallel')) {
+    const parallel = readParallel(place.child('parallel'), limits.parallel);
+    if (parallel) job.parallel = parallel;
+  }
+  if (place.has('environment')) {
+    const environment = readEnvironment(place.child('environment'));
+    if (environment) job.environment = environment;
+  }
+  const resourceGroup = readText(place, 'resource_group');
+  if (resourceGroup !== undefined) job.resourceGroup = resourceGroup;
+  if (set.interruptible !== undefined) job.interruptible = set.interruptible;
+  if (set.retry) job.retry = set.retry;
+  if (set.timeout !== undefined) job.timeout = set.timeout;
+  return job;
+}
+
+function isJob(place: Place, name: string): boolean {
+  if (name.length > longestName) {
+    place.problem(`name is too long (maximum is ${longestName} characters)`);
+    return false;
+  }
+  if (
+    place.value instanceof YamlMap &&
+    ['script', 'run', 'trigger'].some((key) => place.has(key) || place.get(key) === null)
+  )
+    return true;
+  if (place.value instanceof YamlMap && place.has('needs')) {
+    const needs = place.get('needs');
+    if (needs instanceof YamlMap) readNeeds(place.child('needs'));
+    else place.problem('config should contain either a trigger or a needs:pipeline');
+    return false;
+  }
+  place.exactProblem(
+    `jobs ${name.replaceAll(' ', '_')} config should implement the script:, run:, or trigger: keyword`.toLowerCase(),
+  );
+  return false;
+}
+
+function checkKeyCombinations(place: Place): void {
+  const kinds = ['script', 'run', 'trigger'].filter((key) => place.has(key));
+  if (kinds.length > 1) place.problem(`config these keys cannot be used together: ${kinds.join(', ')}`);
+  if (place.has('rules')) {
+    const mixed = ['only', 'except', 'start_in'].filter((key) => place.has(key));
+    if (mixed.length > 0) place.problem(`config key may not be used with \`rules\`: ${mixed.join(', ')}`, mixed[0]);
+  }
+}
+
+/** Keywords of the job, and the defaults for those that it does not set. */
+function inherited(place: Place, defaults: DefaultKeywords): DefaultKeywords {
+  const inherits = readInheritance(place, 'default');
+  const taken = defaultKeys.filter((key) => key in defaults && inherits(key)).map((key) => [key, defaults[key]]);
+  return { ...(Object.fromEntries(taken) as DefaultKeywords), ...readDefaultKeywords(place) };
+}
+
+function readStage(place: Place): string {
+  const stage = place.get('stage');
+  if (stage === undefined || stage === null) return 'test';
+  if (typeof stage === 'string') return stage;
+  place.child('stage').problem('config should be a string');
+  return 'test';
+}
+
+function readWhen(place: Place): Pick<WrittenJob, 'when' | 'startIn'> {
+  const when = readWord(place, 'when', jobWhens);
+  if (when === 'delayed') {
+    const startIn = readStartIn(place);
+    return startIn === undefined ? { when } : { when, startIn };
+  }
+  if (place.has('start_in') && !place.has('rules')) place.problem('start in must be blank', 'start_in');
+  return when ? { when } : {};
+}
+
+function readConditions(place: Place): Pick<WrittenJob, 'rules' | 'only' | 'except'> {
+  const conditions: Pick<WrittenJob, 'rules' | 'only' | 'except'> = {};
+  if (place.has('rules')) conditions.rules = readJobRules(place);
+  else if (place.get('rules') === null) conditions.rules = null;
+  if (place.has('only')) conditions.only = readRefPolicy(place.child('only'));
+  if (place.has('except')) conditions.except = readRefPolicy(place.child('except'));
+  return conditions;
+}
+
+function readDependencies(place: Place, needs: WrittenJob['needs']): string[] {
+  const dependencies = place.get('dependencies');
+  if (!isTextList(dependencies)) {
+    place.problem('dependencies should be an array of strings', 'dependencies');
+    return [];
+  }
+  const missing = needs?.length ? dependencies.filter((name) => !needs.some((need) => need.name === name)) : [];
+  if (missing.length > 0)
+    place.problem(`dependencies the ${missing.join(', ')} should be part of needs`, 'dependencies');
+  return dependencies;
+}
+
+function readOptions(place: Place, set: DefaultKeywords): JobOptions {
+  const options: JobOptions = {
+    script: [],
+    beforeScript: set.before_script ?? [],
+    afterScript: set.after_script ?? [],
+    services: set.services ?? [],
+    cache: set.cache ?? [],
+  };
+  const script = place.get('script');
+  if (
+    script === undefined ||
+    script === null ||
+    script === '' ||
+    (Array.isArray(script) && flattenList(script)?.length === 0)
+  ) {
+    if (place.get('script') !== undefined) place.problem("script can't be blank", 'script');
+  } else {
+    options.script = readScript(place.child('script'));
+  }
+  if (set.image) options.image = set.image;
+  if (set.artifacts) options.artifacts = set.artifacts;
+  if (set.hooks) options.hooks = set.hooks;
+  const coverage = place.get('coverage');
+  if (coverage !== undefined && coverage !== null) {
+    if (typeof coverage === 'string' && /^\/[\s\S]+\/$/.test(coverage)) options.coverage = coverage.slice(1, -1);
+    else place.child('coverage').problem('config must be a regular expression');
+  }
+  const published = publishedDirectory(place);
+  if (published !== null) options.artifacts = withPublishedPages(options.artifacts, published);
+  return options;
+}
+
+/** Directory of `pages`, null for other jobs. */
+function publishedDirectory(place: Place): string | null {
+  const pages = place.get('pages');
+  if (pages === undefined || pages === null || pages === false) return null;
+  if (pages !== true && !(pages instanceof YamlMap)) {
+    place.child('pages').problem('config should be a hash or a boolean value');
+    return null;
+  }
+  const own = pages instanceof YamlMap ? readText(place.child('pages'), 'publish') : undefined;
+  return own ?? readText(place, 'publish') ?? 'public';
+}

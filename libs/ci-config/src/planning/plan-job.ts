@@ -1,0 +1,135 @@
+import type { CiConfig, ConfiguredJob, ExpandedRule } from '../ci-config.js';
+import type { Job, Variable } from '../job.js';
+import type { AllowFailure } from '../keywords/allow-failure.js';
+import type { PipelineContext } from '../plan.js';
+import { ruleApplies } from '../rules/rule-conditions.js';
+import { expandOnce, expandText, type ExpandedText } from '../variables/expand-variables.js';
+import {
+  jobPredefinedVariables,
+  lastOfEach,
+  type PipelineVariables,
+  type VariableScope,
+} from './pipeline-variables.js';
+import { refusedByRefPolicy } from './ref-policies.js';
+
+/** In the pipeline, left out and why, or an error that ends planning. */
+export type PlannedJob =
+  { job: Job; needsCount: number; scope: VariableScope } | { leftOutBy: string } | { error: string };
+
+/** What is the same for all jobs of a pipeline. */
+export interface PlanningSurroundings {
+  config: CiConfig;
+  context: PipelineContext;
+  variables: PipelineVariables;
+  /** Of the file and of the workflow rule. */
+  globals: readonly Variable[];
+}
+
+/** Step 11 of ci-config.md §0: a job's variables, whether it is in, and what the matching rule changes in it. */
+export function planJob(configured: ConfiguredJob, surroundings: PlanningSurroundings): PlannedJob {
+  const { config, context, variables } = surroundings;
+  const fromFile = lastOfEach(
+    surroundings.globals.filter(({ key }) => configured.inheritsVariable(key)),
+    configured.variables,
+    configured.matrixVariables ?? [],
+  );
+  const predefined = () => jobPredefinedVariables(configured);
+  const scope = variables.scope(fromFile, predefined);
+  if (!configured.rules) {
+    const only =
+      configured.rules === undefined && !config.workflow.rules
+        ? { refs: ['branches', 'tags'], ...configured.only }
+        : configured.only;
+    const refused = refusedByRefPolicy(only, configured.except, context, scope);
+    return refused === null ? build(configured, undefined, fromFile, scope) : { leftOutBy: refused };
+  }
+  const rule = findRule(configured.rules, context, scope);
+  if (rule && 'error' in rule) return { error: `Failed to parse rule for ${configured.name}: ${rule.error}` };
+  if (!rule) return { leftOutBy: 'rules: none matched' };
+  if (rule.when === 'never') return { leftOutBy: `rules: ${rule.text}` };
+  if (!rule.variables) return build(configured, rule, fromFile, scope);
+  const withRule = lastOfEach(fromFile, rule.variables);
+  return build(configured, rule, withRule, variables.scope(withRule, predefined));
+}
+
+function findRule(
+  rules: readonly ExpandedRule[],
+  context: PipelineContext,
+  scope: VariableScope,
+): ExpandedRule | { error: string } | null {
+  const circumstances = {
+    lookup: scope.lookup,
+    variables: scope.all,
+    changedFiles: context.changedFiles,
+    changedSince: context.changedSince,
+    listFiles: context.listFiles,
+  };
+  for (const rule of rules) {
+    const applies = ruleApplies(rule, circumstances);
+    if (typeof applies === 'object') return applies;
+    if (applies) return rule;
+  }
+  return null;
+}
+
+function build(
+  configured: ConfiguredJob,
+  rule: ExpandedRule | undefined,
+  fromFile: Variable[],
+  scope: VariableScope,
+): PlannedJob {
+  const when = rule?.when === undefined ? (configured.when ?? 'on_success') : (rule.when as Job['when']);
+  const allowFailure: AllowFailure = rule?.allowFailure ??
+    configured.allowFailure ?? { always: configured.when === 'manual' };
+  const ruleNeeds = rule?.needs?.list.length ? rule.needs : undefined;
+  const needs = ruleNeeds ?? configured.needs;
+  const job: Job = {
+    name: configured.name,
+    stage: configured.stage,
+    stageIdx: configured.stageIdx,
+    when,
+    allowFailure: allowFailure.always,
+    scheduling: needs ? 'dag' : 'stage',
+    needs: needs?.list ?? [],
+    variables: fromFile,
+    tags: [],
+    options: configured.options,
+  };
+  const startIn = rule?.startIn ?? configured.startIn;
+  if (when === 'delayed' && startIn !== undefined) job.startIn = startIn;
+  if (allowFailure.exitCodes) job.allowFailureExitCodes = allowFailure.exitCodes;
+  if (configured.dependencies) job.dependencies = configured.dependencies;
+  const interruptible = rule?.interruptible ?? configured.interruptible;
+  if (interruptible !== undefined) job.interruptible = interruptible;
+  if (configured.retry) job.retry = configured.retry;
+  if (configured.timeout !== undefined) job.timeout = configured.timeout;
+  if (configured.parallel) job.parallel = configured.parallel;
+  const error = expandKeywords(job, configured, scope);
+  if (error !== null) return { error: `${job.name}: ${error}` };
+  return { job, needsCount: needs?.count ?? 0, scope };
+}
+
+/** The keywords whose variables are replaced at creation (ci-config.md §4.3); gives the error, if any. */
+function expandKeywords(job: Job, configured: ConfiguredJob, scope: VariableScope): string | null {
+  for (const tag of configured.tags) {
+    const expanded = expandOnce(tag, scope.lookup, 'keep');
+    if (!expanded.ok) return expanded.error;
+    job.tags.push(expanded.text);
+  }
+  if (configured.environment) {
+    const name = expandNested(configured.environment.name, scope);
+    if (!name.ok) return name.error;
+    job.environment = { ...configured.environment, name: name.text };
+  }
+  if (configured.resourceGroup !== undefined) {
+    const group = expandNested(configured.resourceGroup, scope);
+    if (!group.ok) return group.error;
+    job.resourceGroup = group.text;
+  }
+  return null;
+}
+
+/** The list of variables is put together only for texts that have any. */
+function expandNested(text: string, scope: VariableScope): ExpandedText {
+  return expandText(text, /[$%]/.test(text) ? scope.all() : [], 'remove');
+}
