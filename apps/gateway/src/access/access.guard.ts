@@ -1,0 +1,96 @@
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { forbidden, movedProject, projectNotFound, Refusal, thingNotFound, unauthorized } from '#libs/contracts';
+import { GatewayConfig } from '../config.js';
+import { requestParameters } from '../http/request-parameters.js';
+import { isProjectAction, mayRead, needsCredentials, type ProjectAction, refusalFor } from './access.policy.js';
+import { AccessTokens, userBehind } from './access-tokens.js';
+import { findCredentials } from './credentials.js';
+import { isLive, JobTokens } from './job-tokens.js';
+import { type DeclaredNeed, needMetadata, setAccess } from './needs.decorator.js';
+import { type ProjectAddress, ProjectAddresses } from './project-addresses.js';
+import { anonymous, onProject, type Viewer } from './viewer.js';
+
+/**
+ * Lets a request through to its handler when it meets the need that the handler declares, in GitLab's order (trigger-api.md §3.2): bad
+ * credentials, missing credentials, no such project, too low a level.
+ */
+@Injectable()
+export class AccessGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly accessTokens: AccessTokens,
+    private readonly jobTokens: JobTokens,
+    private readonly projects: ProjectAddresses,
+    private readonly config: GatewayConfig,
+  ) {}
+
+  /** @throws Refusal when the need is not met */
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const declared = this.reflector.getAllAndOverride<DeclaredNeed>(needMetadata, [
+      context.getHandler(),
+      context.getClass(),
+    ]);
+    if (declared.need === 'nothing') return true;
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const viewer = await this.#viewer(request, declared);
+    const { need } = declared;
+    if (isProjectAction(need)) {
+      if (viewer.kind === 'anonymous' && needsCredentials(need)) throw unauthorized();
+      const project = await this.#project(request, viewer, need);
+      setAccess(request, { viewer: onProject(viewer, project.id), project });
+      return true;
+    }
+    if (need === 'job') {
+      if (viewer.kind === 'anonymous') throw unauthorized();
+      if (viewer.kind === 'user') throw thingNotFound('Job');
+    } else if (need !== 'anyone') {
+      if (viewer.kind !== 'user') throw unauthorized();
+      if (need === 'administrator' && !viewer.admin) throw forbidden();
+    }
+    setAccess(request, { viewer });
+    return true;
+  }
+
+  async #viewer(request: FastifyRequest, { need, jobToken, scopes }: DeclaredNeed): Promise<Viewer> {
+    const takesJobTokens = jobToken ?? need === 'job';
+    const credentials = findCredentials(request.headers, requestParameters(request), takesJobTokens);
+    if (!credentials) return anonymous;
+    if (credentials.kind === 'access token')
+      return userBehind(await this.accessTokens.find(credentials.token), new Date(), isReading(request), scopes);
+    const job = await this.jobTokens.find(credentials.token);
+    if (!job || !isLive(job, new Date())) throw unauthorized();
+    return {
+      kind: 'job',
+      jobId: Number(job.job_id),
+      projectId: Number(job.project_id),
+      pipelineId: Number(job.pipeline_id),
+      userId: Number(job.user_id),
+      level: 0,
+    };
+  }
+
+  async #project(request: FastifyRequest, viewer: Viewer, action: ProjectAction): Promise<ProjectAddress> {
+    const { id = '' } = request.params as { id?: string };
+    const project = await this.projects.find(id);
+    if (!project) throw projectNotFound();
+    const seen = onProject(viewer, project.id);
+    if (!mayRead(seen, project)) throw projectNotFound();
+    // Only those who may see the project learn where it went.
+    if (project.moved) throw isReading(request) ? this.#redirect(request, project) : movedProject();
+    const refusal = refusalFor(action, seen, project);
+    if (refusal) throw refusal;
+    return project;
+  }
+
+  /** The same URL with the project's number instead of its former path. */
+  #redirect(request: FastifyRequest, project: ProjectAddress): Refusal {
+    const path = request.raw.url?.replace(/(\/projects\/)[^/?]+/, `$1${project.id}`) ?? '/';
+    return new Refusal(301, { message: '301 Moved Permanently' }, { Location: `${this.config.externalUrl}${path}` });
+  }
+}
+
+function isReading(request: FastifyRequest): boolean {
+  return request.method === 'GET' || request.method === 'HEAD';
+}

@@ -1,0 +1,14 @@
+import { Global, Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { AccessGuard } from './access.guard.js';
+import { AccessTokens } from './access-tokens.js';
+import { JobTokens } from './job-tokens.js';
+import { ProjectAddresses } from './project-addresses.js';
+
+/** Who asks, and whether they may. Needs a global provider of TypeORM's `DataSource`. */
+@Global()
+@Module({
+  providers: [AccessTokens, JobTokens, ProjectAddresses, { provide: APP_GUARD, useClass: AccessGuard }],
+  exports: [AccessTokens, JobTokens, ProjectAddresses],
+})
+export class AccessModule {}

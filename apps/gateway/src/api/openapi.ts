@@ -1,0 +1,117 @@
+import { applyDecorators, Injectable, type INestApplication, RequestMethod } from '@nestjs/common';
+import {
+  ApiBody,
+  ApiConsumes,
+  ApiExtraModels,
+  ApiParam,
+  ApiQuery,
+  ApiSecurity,
+  DocumentBuilder,
+  type OpenAPIObject,
+  SwaggerModule,
+} from '@nestjs/swagger';
+import { GatewayConfig } from '../config.js';
+import { type DescribedParameter, describedParameters } from '../http/parameter.decorators.js';
+import { documentedParameters } from '../http/parameters.decorator.js';
+import { type HandlerMethod, handlerMethods } from '../http/handler-methods.js';
+import { apiVersion } from '../version/api-version.js';
+
+/** The OpenAPI document, made once at the start. */
+@Injectable()
+export class ApiDocument {
+  document: OpenAPIObject | undefined;
+}
+
+const bodyMethods = new Set([RequestMethod.POST, RequestMethod.PUT, RequestMethod.PATCH]);
+const forms = ['application/json', 'application/x-www-form-urlencoded', 'multipart/form-data'];
+
+/** Describes every endpoint: what its decorators say, the parameters of its classes, and the credentials its need asks for. */
+export function describeApi(app: INestApplication, config: GatewayConfig): void {
+  for (const handler of handlerMethods(app)) describeHandler(handler);
+  const description =
+    "GitLab's API for pipeline triggers, pipelines, jobs and runners. Parameters of any request may be sent in the query string, as JSON, " +
+    'urlencoded or as a multipart form, also mixed: the body wins over the query, the path over both.';
+  const base = new DocumentBuilder()
+    .setTitle('Flagfall')
+    .setDescription(description)
+    .setVersion(apiVersion.version)
+    .addServer(config.externalUrl)
+    .addApiKey({ type: 'apiKey', in: 'header', name: 'PRIVATE-TOKEN' }, 'private token')
+    .addApiKey({ type: 'apiKey', in: 'header', name: 'JOB-TOKEN' }, 'job token')
+    .addBearerAuth({ type: 'http', scheme: 'bearer' }, 'bearer')
+    .build();
+  app.get(ApiDocument).document = SwaggerModule.createDocument(app, base);
+}
+
+const described = new WeakSet<Function>();
+
+/** Adds to a handler's Swagger metadata what would otherwise have to be written twice. Classes outlive applications, so once is enough. */
+function describeHandler({ controller, name, handler, method, paths, need }: HandlerMethod): void {
+  if (described.has(handler)) return;
+  described.add(handler);
+  const prototype = controller.prototype as object;
+  const descriptor = Object.getOwnPropertyDescriptor(prototype, name) ?? { value: handler };
+  const apply = (...decorators: MethodDecorator[]) => {
+    for (const decorate of decorators) decorate(prototype, name, descriptor);
+  };
+
+  const inPath = [...new Set(paths.flatMap(pathNames))];
+  const parameters = documentedParameters(prototype, name).flatMap(describedParameters);
+  apply(
+    ...inPath.map((step) =>
+      pathParameter(
+        step,
+        parameters.find((each) => each.name === step),
+      ),
+    ),
+  );
+  const others = parameters.filter((each) => !inPath.includes(each.name));
+  apply(ApiExtraModels(...others.flatMap(({ itemClass }) => itemClass ?? [])));
+  if (!bodyMethods.has(method)) apply(...others.map(queryParameter));
+  else if (others.length > 0) apply(bodyOf(others));
+
+  if (!need || need.need === 'nothing') return;
+  if (need.need === 'job') return apply(ApiSecurity('job token'));
+  apply(ApiSecurity('bearer'), ApiSecurity('private token'), ...(need.jobToken ? [ApiSecurity('job token')] : []));
+}
+
+function pathNames(path: string): string[] {
+  return [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
+}
+
+function pathParameter(name: string, parameter: DescribedParameter | undefined): MethodDecorator {
+  const text = name === 'id' ? 'Number or percent-encoded full path of the project' : undefined;
+  return ApiParam({
+    name,
+    required: true,
+    description: parameter?.description ?? text,
+    schema: parameter?.schema ?? { type: 'string' },
+  });
+}
+
+function queryParameter({ name, required, description, example, schema }: DescribedParameter): MethodDecorator {
+  const list = schema.type === 'array';
+  const map = schema.type === 'object';
+  return ApiQuery({
+    name: list ? `${name}[]` : name,
+    required,
+    description,
+    example,
+    schema,
+    ...(list ? { style: 'form', explode: true } : {}),
+    ...(map ? { style: 'deepObject', explode: true } : {}),
+  });
+}
+
+/** Not required as a whole: every parameter may be in the query instead. */
+function bodyOf(parameters: DescribedParameter[]): MethodDecorator {
+  const schema = {
+    type: 'object',
+    properties: Object.fromEntries(
+      parameters.map(({ name, description, example, schema: own }) => [name, { ...own, description, example }]),
+    ),
+    required: parameters.filter(({ required }) => required).map(({ name }) => name),
+  };
+  if (schema.required.length === 0) Reflect.deleteProperty(schema, 'required');
+  return applyDecorators(ApiBody({ required: false, schema }), ApiConsumes(...forms));
+}

@@ -1,0 +1,52 @@
+import { Controller, Get, Res } from '@nestjs/common';
+import { ApiProperty } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { Registry } from 'prom-client';
+import { Needs } from '../access/needs.decorator.js';
+import { AtRoot } from '../http/at-root.decorator.js';
+import { Endpoint } from '../http/endpoint.decorator.js';
+import { Readiness } from './readiness.js';
+
+class LivenessResponse {
+  @ApiProperty({ enum: ['ok'] })
+  status!: 'ok';
+}
+
+class ReadinessResponse {
+  @ApiProperty({ enum: ['ok', 'failed'] })
+  status!: 'ok' | 'failed';
+
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'string', enum: ['ok', 'failed'] } })
+  checks!: Record<string, 'ok' | 'failed'>;
+}
+
+/** architecture.md §4. */
+@AtRoot()
+@Controller('-')
+@Needs('nothing')
+export class HealthController {
+  constructor(
+    private readonly readiness: Readiness,
+    private readonly registry: Registry,
+  ) {}
+
+  @Get('liveness')
+  @Endpoint({ summary: 'Whether the process answers at all', returns: LivenessResponse })
+  liveness(): LivenessResponse {
+    return { status: 'ok' };
+  }
+
+  @Get('readiness')
+  @Endpoint({ summary: 'Whether requests can be served, and which parts work', returns: ReadinessResponse })
+  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<ReadinessResponse> {
+    const { ready, checks } = await this.readiness.report();
+    if (!ready) void reply.code(503).header('Retry-After', '1');
+    return { status: ready ? 'ok' : 'failed', checks };
+  }
+
+  @Get('metrics')
+  @Endpoint({ summary: 'Metrics for Prometheus', contentType: 'text/plain; version=0.0.4; charset=utf-8' })
+  metrics(): Promise<string> {
+    return this.registry.metrics();
+  }
+}

@@ -1,0 +1,165 @@
+import { randomUUID } from 'node:crypto';
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Type } from '@nestjs/common';
+import { type DynamicModule, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyHttpOptions, FastifyInstance, FastifyReply } from 'fastify';
+import type { Logger } from 'pino';
+import { AccessModule } from '../access/access.module.js';
+import { describeApi } from '../api/openapi.js';
+import { GatewayConfig } from '../config.js';
+import { apiPrefix } from './at-root.decorator.js';
+import { answerTo } from './failure.js';
+import { FailureFilter, send } from './failure.filter.js';
+import { handlerMethods, requireNeeds } from './handler-methods.js';
+import { HttpModule } from './http.module.js';
+import { NestLog } from './nest-log.js';
+import { readBodies } from './request-body.js';
+import { RouteTable } from './route-table.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    externalUrl: string;
+  }
+}
+
+/** Names of branches and full paths of projects are single segments of a URL once they are encoded. */
+const longestParameter = 2048;
+const headerLimit = 32 * 1024;
+
+@Module({})
+class GatewayRoot {}
+
+/**
+ * The gateway's HTTP server around the modules of its features, ready to `listen`.
+ *
+ * @param features controllers and providers; one of its modules provides TypeORM's `DataSource` globally
+ * @throws Error when a route does not declare what it needs
+ */
+export async function createGateway(
+  features: Type | DynamicModule,
+  config: GatewayConfig,
+  log: Logger,
+): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter(serverOptions());
+  const server = adapter.getInstance() as unknown as FastifyInstance;
+  server.decorate('externalUrl', config.externalUrl);
+  server.addHook('onRequest', (request, reply, done) => {
+    commonHeaders(reply, request.id);
+    done();
+  });
+  if (log.isLevelEnabled('debug')) logRequests(server, log);
+  readBodies(server);
+  const routes = new RouteTable(server);
+
+  const app = await NestFactory.create<NestFastifyApplication>(
+    { module: GatewayRoot, imports: [HttpModule.with(config, log, routes), AccessModule, features] },
+    adapter,
+    { bodyParser: false, logger: new NestLog(log), abortOnError: false },
+  );
+  app.useGlobalFilters(new FailureFilter(routes, log));
+  requireNeeds(app);
+  app.setGlobalPrefix(apiPrefix, { exclude: rootRoutes(app) });
+  describeApi(app, config);
+  await app.init();
+  return app;
+}
+
+/** Everything that Fastify is told about its server. */
+function serverOptions() {
+  const options: FastifyHttpOptions<Server> = {
+    logger: false,
+    genReqId: ({ headers }) => acceptableRequestId(headers['x-request-id']) ?? randomUUID(),
+    rewriteUrl: ({ url }) => encodeRef(url ?? '/'),
+    routerOptions: {
+      maxParamLength: longestParameter,
+      // GitLab's router takes `//` for `/` and does not mind a slash at the end.
+      ignoreTrailingSlash: true,
+      ignoreDuplicateSlashes: true,
+      // The query is read where its parameters are wanted, and its faults are then answered like any other.
+      querystringParser: () => ({}),
+    },
+    frameworkErrors: (error, request, reply) => {
+      commonHeaders(reply, request.id);
+      send(reply, answerTo(error).refusal);
+    },
+    clientErrorHandler: answerBrokenRequest,
+    // A stopping replica still answers whoever already has a connection to it.
+    return503OnClosing: false,
+    // runner-api.md §0 trap 7: runners keep idle connections for 90 s, and an upload may take an hour. Headers still have their limit.
+    keepAliveTimeout: 100_000,
+    requestTimeout: 0,
+    http: { headersTimeout: 60_000, maxHeaderSize: headerLimit },
+  };
+  // Nothing uses Connect middleware; leaving its engine out spares every request two hooks. Multipart forms are read by `readBodies`.
+  return { ...options, skipMiddie: true, multipart: false as const };
+}
+
+/** Nest compares these patterns with the paths of routes as they are written, so parameters in them stand for themselves. */
+function rootRoutes(app: NestFastifyApplication): string[] {
+  return handlerMethods(app)
+    .filter(({ atRoot }) => atRoot)
+    .flatMap(({ paths }) => paths.map((path) => path.replace(/[:*{}()[\]+?!]/g, '\\$&') || '/'));
+}
+
+/** trigger-api.md §0.1; the id is echoed since runners print it in job logs (runner-api.md §0). */
+function commonHeaders(reply: FastifyReply, requestId: string): void {
+  void reply.headers({
+    'X-Request-Id': requestId,
+    'X-Content-Type-Options': 'nosniff',
+    'X-Frame-Options': 'SAMEORIGIN',
+  });
+}
+
+function acceptableRequestId(given: string | string[] | undefined): string | undefined {
+  return typeof given === 'string' && /^[\w.:/+=-]{1,128}$/.test(given) ? given : undefined;
+}
+
+const refForm = /^(\/+api\/v4\/+projects\/[^/?]+\/ref\/)([^?]+)(\/trigger\/pipeline\/*(?:\?.*)?)$/s;
+
+/**
+ * The ref of the webhook form may hold slashes, encoded or not, and even `/trigger/pipeline`, of which the last one counts
+ * (trigger-api.md §1.2). Encoding them here makes it one segment of an ordinary route.
+ */
+export function encodeRef(url: string): string {
+  const found = url.includes('/ref/') ? refForm.exec(url) : null;
+  return found ? `${found[1]}${found[2]?.replaceAll('/', '%2F')}${found[3]}` : url;
+}
+
+/** Method, route, status and time; never the URL, whose query holds tokens. */
+function logRequests(server: FastifyInstance, log: Logger): void {
+  server.addHook('onResponse', (request, reply, done) => {
+    const { url: route = 'none' } = request.routeOptions;
+    log.debug(
+      {
+        method: request.method,
+        route,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+        requestId: request.id,
+      },
+      'request',
+    );
+    done();
+  });
+}
+
+/** What is not even HTTP gets an answer in the API's form as well, where there is still somebody to read it. */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? '431 Request Header Fields Too Large'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? '408 Request Timeout'
+        : '400 Bad Request';
+  const body = JSON.stringify({ error: status });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

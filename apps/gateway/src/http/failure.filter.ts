@@ -1,0 +1,63 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, NotFoundException } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import { methodNotAllowed, type Refusal, unknownRoute, versionGone } from '#libs/contracts';
+import { answerTo } from './failure.js';
+import type { RouteTable } from './route-table.js';
+
+/** Turns everything that is thrown into an answer: the one place where errors become HTTP (trigger-api.md §0.3). */
+@Catch()
+export class FailureFilter implements ExceptionFilter {
+  constructor(
+    private readonly routes: RouteTable,
+    private readonly log: Logger,
+  ) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<FastifyRequest>();
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    const { refusal, crash } = answerTo(error);
+    if (crash)
+      this.log.error(
+        { method: request.method, route: request.routeOptions?.url, err: describe(error) },
+        'a request failed',
+      );
+    if (reply.sent || reply.raw.headersSent) {
+      // Too late to say anything; a cut-off answer must not look like a whole one.
+      reply.raw.destroy();
+      return;
+    }
+    send(reply, error instanceof NotFoundException && request.is404 ? this.#noRoute(request) : refusal);
+  }
+
+  #noRoute(request: FastifyRequest): Refusal {
+    const [path = '/'] = (request.raw.url ?? '/').split('?');
+    if (/^\/api\/v3(?:\/|$)/.test(path)) return versionGone();
+    const methods = this.routes.methodsFor(path);
+    return methods.length > 0 ? methodNotAllowed(methods) : unknownRoute();
+  }
+}
+
+/** Sends a refusal as the whole answer. */
+export function send(reply: FastifyReply, refusal: Refusal): void {
+  void reply
+    .code(refusal.status)
+    .headers(refusal.headers)
+    .header('Content-Type', 'application/json')
+    .send(JSON.stringify(refusal.body));
+}
+
+/** For the log: the error's own words and where it was, but no fields, which may hold parameters of a statement; tokens are masked. */
+function describe(error: unknown): { type: string; message: string; code?: unknown; stack?: string } {
+  if (!(error instanceof Error)) return { type: typeof error, message: masked(String(error)) };
+  return {
+    type: error.name,
+    message: masked(error.message),
+    code: (error as { code?: unknown }).code,
+    stack: error.stack && masked(error.stack),
+  };
+}
+
+function masked(text: string): string {
+  return text.replace(/\bgl(?:pat|ptt|rt|cbt)-[\w-]+/g, '[masked]');
+}

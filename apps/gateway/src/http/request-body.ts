@@ -1,0 +1,113 @@
+import type { Readable } from 'node:stream';
+import { Busboy } from '@fastify/busboy';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { bodyTooLarge, invalidParameters, type Refusal, unsupportedContentType } from '#libs/contracts';
+import { nestPairs } from './parameter-grammar.js';
+import { type BodySettings, defaultBodyLimit } from './request-body.decorator.js';
+import { mostPairs, parseUrlencoded, type SentParameters, tooManyParameters } from './request-parameters.js';
+
+/**
+ * Makes the server read bodies as the API needs it (trigger-api.md §0.2): forms and JSON become parameters, an empty body of whatever type
+ * is no body, and each route may have limits and raw bodies of its own (`@RequestBody`). One reader stands for Fastify's whole set, since
+ * its parsers refuse empty JSON and cannot differ by route.
+ */
+export function readBodies(server: FastifyInstance): void {
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser('*', (request: FastifyRequest, payload: Readable, done) => {
+    const { as = 'parameters', limit = defaultBodyLimit } = bodySettings(request);
+    if (request.is404) {
+      payload.resume();
+      done(null, undefined);
+    } else if (as === 'stream') {
+      done(null, payload);
+    } else {
+      collect(request, payload, limit).then(
+        (bytes) => (as === 'buffer' ? done(null, bytes) : parse(request, bytes).then((body) => done(null, body), done)),
+        done,
+      );
+    }
+  });
+}
+
+function bodySettings(request: FastifyRequest): BodySettings {
+  return (request.routeOptions.config as { body?: BodySettings } | undefined)?.body ?? {};
+}
+
+/** Not `for await`: leaving it early destroys the connection, and the caller would never read why. */
+function collect(request: FastifyRequest, payload: Readable, limit: number): Promise<Buffer> {
+  return new Promise((resolve, reject: (refusal: Refusal) => void) => {
+    if (Number(request.headers['content-length']) > limit) return reject(bodyTooLarge(limit));
+    const chunks: Buffer[] = [];
+    let received = 0;
+    const onData = (chunk: Buffer) => {
+      received += chunk.length;
+      if (received <= limit) {
+        chunks.push(chunk);
+      } else {
+        payload.off('data', onData);
+        reject(bodyTooLarge(limit));
+      }
+    };
+    payload.on('data', onData);
+    payload.on('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
+    payload.on('error', () => reject(invalidParameters('The request body ended early')));
+  });
+}
+
+const json = /^application\/(?:[\w.+-]+\+)?json$/;
+
+async function parse(request: FastifyRequest, bytes: Buffer): Promise<unknown> {
+  if (bytes.length === 0) return undefined;
+  const encoding = request.headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity')
+    throw unsupportedContentType(`${request.headers['content-type'] ?? ''} (${encoding})`);
+  const header = request.headers['content-type'] ?? '';
+  const type = (header.split(';')[0] ?? '').trim().toLowerCase();
+  if (json.test(type)) return parseJson(bytes);
+  // Ruby's stack takes a body without a type for a form.
+  if (type === 'application/x-www-form-urlencoded' || type === '') return parseUrlencoded(bytes.toString());
+  if (type === 'multipart/form-data') return parseMultipart(bytes, header);
+  throw unsupportedContentType(type);
+}
+
+/** The parser's own message quotes the body, which may hold a token, so it is not passed on. */
+export function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString().replace(/^\uFEFF/, ''));
+  } catch {
+    throw invalidParameters('The request body is not valid JSON');
+  }
+}
+
+/**
+ * Fields of a multipart form. Files are refused by the name of their field: no parameter of the API is one.
+ * @throws Refusal 400 for a malformed body, also where the boundary is missing
+ */
+export async function parseMultipart(bytes: Buffer, contentType: string): Promise<SentParameters> {
+  const pairs: [string, string][] = [];
+  let refusal: Refusal | undefined;
+  await new Promise<void>((resolve, reject) => {
+    const malformed = () => reject(invalidParameters('The request body is not a valid multipart form'));
+    let form: InstanceType<typeof Busboy>;
+    try {
+      form = new Busboy({
+        headers: { 'content-type': contentType },
+        limits: { fieldSize: bytes.length, parts: mostPairs },
+        isPartAFile: (_name, _type, fileName) => fileName !== undefined,
+      });
+    } catch {
+      return malformed();
+    }
+    form.on('field', (name, value) => name !== undefined && pairs.push([name, value]));
+    form.on('file', (name, stream) => {
+      refusal ??= invalidParameters(`${name} is invalid`);
+      stream.on('error', malformed).resume();
+    });
+    form.on('partsLimit', () => (refusal ??= tooManyParameters()));
+    form.on('error', malformed);
+    form.on('finish', resolve);
+    form.end(bytes);
+  });
+  if (refusal) throw refusal;
+  return nestPairs(pairs);
+}
