@@ -8,7 +8,13 @@ export const TOKEN_PREFIXES = [
 interface Interval {
   start: number;
   end: number;
-  replacement: Buffer;
+}
+
+/** A token whose prefix begins at `start` and whose characters are `body` to `end`. */
+interface Token {
+  start: number;
+  body: number;
+  end: number;
 }
 
 /**
@@ -48,58 +54,59 @@ export class Masker {
       this.covered = endOfToken(bytes, this.held.length);
       this.insideToken = this.covered === bytes.length && !last;
     }
-    const { intervals, openTokens } = this.find(bytes);
-    const until = last ? bytes.length : this.safeLength(bytes);
+    const tokens = this.findTokens(bytes);
+    const until = last ? bytes.length : this.safeLength(bytes, tokens);
     const shown: Buffer[] = [];
-    let position = 0;
     let coveredTo = this.covered;
-    position = Math.min(coveredTo, until);
-    for (const interval of intervals) {
+    let position = Math.min(coveredTo, until);
+    for (const interval of this.findIntervals(bytes, tokens)) {
       if (interval.start >= until) break;
-      if (interval.start < coveredTo) {
-        coveredTo = Math.max(coveredTo, interval.end);
-        position = Math.min(coveredTo, until);
-        continue;
-      }
-      shown.push(bytes.subarray(position, interval.start), interval.replacement);
-      coveredTo = interval.end;
+      if (interval.start >= coveredTo) shown.push(bytes.subarray(position, interval.start), MASK);
+      coveredTo = Math.max(coveredTo, interval.end);
       position = Math.min(coveredTo, until);
     }
     shown.push(bytes.subarray(position, until));
-    if (openTokens.some((start) => start < until)) this.insideToken = !last;
+    if (tokens.some((token) => token.body < until && token.end === bytes.length)) this.insideToken = !last;
     this.held = Buffer.from(bytes.subarray(until));
     this.covered = Math.max(0, coveredTo - until);
     return Buffer.concat(shown);
   }
 
-  /** All occurrences, by start; at the same start a phrase goes before a token. `openTokens`: starts of tokens that reach the end. */
-  private find(bytes: Buffer): { intervals: Interval[]; openTokens: number[] } {
-    const intervals: Interval[] = [];
-    const openTokens: number[] = [];
-    for (const phrase of this.phrases) {
-      for (let at = bytes.indexOf(phrase); at >= 0; at = bytes.indexOf(phrase, at + 1)) {
-        intervals.push({ start: at, end: at + phrase.length, replacement: MASK });
-      }
-    }
+  private findTokens(bytes: Buffer): Token[] {
+    const tokens: Token[] = [];
     for (const prefix of this.prefixes) {
-      for (let at = bytes.indexOf(prefix); at >= 0; at = bytes.indexOf(prefix, at + 1)) {
-        const body = at + prefix.length;
-        const end = endOfToken(bytes, body);
-        if (end === body) continue;
-        intervals.push({ start: at, end, replacement: Buffer.concat([prefix, MASK]) });
-        if (end === bytes.length) openTokens.push(at);
+      let end = 0;
+      for (let start = bytes.indexOf(prefix); start >= 0; start = bytes.indexOf(prefix, start + 1)) {
+        const body = start + prefix.length;
+        // Prefixes strung together share their end; looking for it each time would take quadratic time.
+        if (body > end) end = endOfToken(bytes, body);
+        if (end > body) tokens.push({ start, body, end });
       }
     }
-    intervals.sort((a, b) => a.start - b.start || Number(b.replacement === MASK) - Number(a.replacement === MASK));
-    return { intervals, openTokens };
+    return tokens;
+  }
+
+  /** All that is to be hidden, by start; may overlap. */
+  private findIntervals(bytes: Buffer, tokens: readonly Token[]): Interval[] {
+    const intervals: Interval[] = tokens.map(({ body, end }) => ({ start: body, end }));
+    for (const phrase of this.phrases) {
+      for (let start = bytes.indexOf(phrase); start >= 0; start = bytes.indexOf(phrase, start + 1)) {
+        intervals.push({ start, end: start + phrase.length });
+      }
+    }
+    return intervals.sort((a, b) => a.start - b.start);
   }
 
   /** How many leading bytes cannot be the beginning of a secret that is not complete yet. */
-  private safeLength(bytes: Buffer): number {
+  private safeLength(bytes: Buffer, tokens: readonly Token[]): number {
     let safe = bytes.length;
     for (const phrase of this.phrases) safe = Math.min(safe, startOfPartial(bytes, phrase, phrase.length - 1));
     // A prefix at the very end, too, waits for its first character: alone it is no token.
     for (const prefix of this.prefixes) safe = Math.min(safe, startOfPartial(bytes, prefix, prefix.length));
+    // What is held must keep a token's prefix whole: without it the token would not be known again.
+    for (const { start, body } of tokens.toSorted((a, b) => b.start - a.start)) {
+      if (start < safe && safe <= body) safe = start;
+    }
     return safe;
   }
 }

@@ -1,6 +1,8 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Runner, type RunnerOptions } from './runner.js';
 import { RUNNER_TOKEN, StrictCoordinator } from './testing/strict-coordinator.js';
 
@@ -67,3 +69,390 @@ test('the first failing command ends the job with its exit code', async () => {
   expect(job.text).not.toContain('\nnever\n');
   expect(job.text).toMatch(/ERROR: Job failed: exit code 7\n$/);
 });
+
+describe('variables', () => {
+  test('raw values arrive as they are, others are expanded, file variables are private files', async () => {
+    const hostile = `$HOME $(id) \`id\` 'quote' "double" \\ $$ end\nsecond line`;
+    const job = coordinator.enqueue(
+      [
+        'printf "<%s>" "$HOSTILE" "$COOKED"; echo',
+        'cat "$TRIGGER_PAYLOAD"; echo; stat -c "mode %a" "$TRIGGER_PAYLOAD"; echo "path $TRIGGER_PAYLOAD of $CI_PROJECT_DIR"',
+        'echo "home $HOME, status $CI_JOB_STATUS, server $CI_SERVER, timeout $CI_JOB_TIMEOUT"',
+      ],
+      {
+        variables: [
+          { key: 'HOSTILE', value: hostile, raw: true },
+          { key: 'COOKED', value: 'in $CI_JOB_STATUS for 5$$' },
+          { key: 'TRIGGER_PAYLOAD', value: '{"ref":"$main"}', file: true, raw: true },
+          { key: 'bad-name', value: 'x' },
+        ],
+      },
+    );
+    startRunner();
+    await coordinator.ended(job);
+    const project = join(buildsDir, 'k3Zp0Yt7Q', '0', 'project-12');
+    expect(job.text).toContain(`<${hostile}><in running for 5$>\n`);
+    expect(job.text).toContain(
+      `{"ref":"$main"}\nmode 600\npath ${project}.tmp/variables/TRIGGER_PAYLOAD of ${project}\n`,
+    );
+    expect(job.text).toContain(`home ${project}.tmp/home, status running, server yes, timeout 3600\n`);
+    expect(job.text).toContain('WARNING: not set, since bash cannot export them: "bad-name"');
+    await expect(stat(`${project}.tmp`)).rejects.toThrow('ENOENT');
+  });
+
+  test('nothing of the environment of the server reaches a job, stdin is empty', async () => {
+    const job = coordinator.enqueue(['env', 'cat', 'wc -c < /dev/stdin']);
+    startRunner();
+    await coordinator.ended(job);
+    expect(job.final).toMatchObject({ state: 'success' });
+    expect(job.text).not.toContain('hunter2');
+    expect(job.text).toContain('\n0\n');
+  });
+
+  test('masked values and tokens do not reach the log, however they are written', async () => {
+    const job = coordinator.enqueue(
+      [
+        'for part in to p- se cret; do printf %s "$part"; sleep 0.02; done; echo',
+        'echo "$CI_JOB_TOKEN glpat-0123456789abcdef"',
+      ],
+      {
+        variables: [
+          { key: 'PASSWORD', value: 'top-secret', masked: true },
+          { key: 'CI_JOB_TOKEN', value: 'glcbt-whatever' },
+        ],
+      },
+    );
+    startRunner();
+    await coordinator.ended(job);
+    expect(job.text).not.toContain('top-secret');
+    expect(job.text).toContain('\n[MASKED]\n');
+    expect(job.text).toContain('glcbt-[MASKED] glpat-[MASKED]\n');
+  });
+});
+
+describe('after_script', () => {
+  const moreSteps = [
+    { name: 'after_script', script: ['echo "status is $CI_JOB_STATUS, $HANDED"', 'false', 'echo never'] },
+  ];
+
+  test('runs after a failure, knows it, and its own failure does not count', async () => {
+    const failing = coordinator.enqueue(['echo HANDED=over >> "$GITLAB_ENV"', 'exit 3'], { moreSteps });
+    const passing = coordinator.enqueue(['true'], { moreSteps });
+    startRunner();
+    await coordinator.ended(passing);
+    expect(failing.final).toMatchObject({ state: 'failed', exit_code: 3 });
+    expect(failing.text).toContain('status is failed, over\n');
+    expect(failing.text).toContain('WARNING: after_script failed: exit code 1');
+    expect(passing.final).toMatchObject({ state: 'success' });
+    expect(passing.text).toContain('status is success, \n');
+  });
+
+  test('has a limit of its own', async () => {
+    const job = coordinator.enqueue(['true'], {
+      moreSteps: [{ name: 'after_script', script: ['sleep 60'] }],
+      variables: [
+        { key: 'RUNNER_AFTER_SCRIPT_TIMEOUT', value: '300ms' },
+        { key: 'AFTER_SCRIPT_IGNORE_ERRORS', value: 'false' },
+      ],
+    });
+    startRunner({ terminationGraceMs: 100 });
+    await coordinator.ended(job);
+    expect(job.text).toContain('WARNING: after_script took longer than 0.3 seconds');
+    expect(job.final).toMatchObject({ state: 'failed', failure_reason: 'script_failure' });
+  });
+});
+
+describe('the end from outside', () => {
+  test('a timeout ends the job, without after_script', async () => {
+    const job = coordinator.enqueue(['echo begun; sleep 60'], {
+      runner_info: { timeout: 1 },
+      moreSteps: [{ name: 'after_script', script: ['echo after'] }],
+    });
+    startRunner();
+    await coordinator.ended(job);
+    expect(job.final).toMatchObject({ state: 'failed', failure_reason: 'job_execution_timeout' });
+    expect(job.text).not.toContain('$ echo after');
+    expect(job.text).toMatch(/ERROR: Job failed: execution took longer than 1 seconds\n$/);
+  });
+
+  test('RUNNER_SCRIPT_TIMEOUT ends the script, with after_script', async () => {
+    const job = coordinator.enqueue(['sleep 60'], {
+      variables: [{ key: 'RUNNER_SCRIPT_TIMEOUT', value: '300ms' }],
+      moreSteps: [{ name: 'after_script', script: ['echo "status $CI_JOB_STATUS"'] }],
+    });
+    startRunner();
+    await coordinator.ended(job);
+    expect(job.final).toMatchObject({ state: 'failed', failure_reason: 'job_execution_timeout' });
+    expect(job.text).toContain('status timedout\n');
+  });
+
+  test('a graceful cancel ends the script and runs after_script', async () => {
+    const job = coordinator.enqueue(['trap "echo got TERM; exit 9" TERM', 'echo begun', 'sleep 60 & wait'], {
+      moreSteps: [{ name: 'after_script', script: ['echo "status $CI_JOB_STATUS"'] }],
+    });
+    startRunner();
+    await coordinator.until(() => job.text.includes('\nbegun\n'));
+    job.status = 'canceling';
+    await coordinator.ended(job);
+    expect(job.text).toContain('got TERM\n');
+    expect(job.text).toContain('status canceled\n');
+    expect(job.final).toMatchObject({ state: 'failed', failure_reason: 'job_canceled' });
+    expect(job.final).not.toHaveProperty('exit_code');
+  });
+
+  test('a script that ignores SIGTERM is killed when its time is over', async () => {
+    const job = coordinator.enqueue(['trap "" TERM', 'while :; do echo tick; sleep 0.05; done']);
+    startRunner({ terminationGraceMs: 100 });
+    await coordinator.until(() => job.text.includes('\ntick\n'));
+    job.status = 'canceling';
+    await coordinator.ended(job);
+    expect(job.final).toMatchObject({ failure_reason: 'job_canceled' });
+  });
+
+  test('a forced cancel ends all, without after_script', async () => {
+    const job = coordinator.enqueue(['while :; do echo tick; sleep 0.05; done'], {
+      moreSteps: [{ name: 'after_script', script: ['touch "$CI_BUILDS_DIR/after"'] }],
+    });
+    const runner = startRunner({ maxBuilds: 1 });
+    await coordinator.until(() => job.text.includes('\ntick\n'));
+    job.status = 'canceled';
+    await runner.finished();
+    expect(said.at(-1)).toContain('the coordinator had ended it already');
+    expect(await readdir(buildsDir)).not.toContain('after');
+  });
+
+  test.each([
+    ['403', { status: 403 }],
+    ['a job that is over', { status: 200, headers: { 'Job-Status': 'canceled' } }],
+    ['404', { status: 404 }],
+  ])('an acknowledgement answered with %s drops the job', async (_name, answer) => {
+    coordinator.intercept = (method) => (method === 'PUT' ? answer : undefined);
+    coordinator.enqueue(['touch "$CI_BUILDS_DIR/ran"']);
+    await startRunner({ maxBuilds: 1 }).finished();
+    expect(said.at(-1)).toContain('dropped');
+    expect(coordinator.requests.filter(({ method }) => method !== 'POST')).toHaveLength(1);
+    expect(await readdir(buildsDir)).not.toContain('ran');
+  });
+
+  test('an acknowledgement answered canceling reports the job canceled', async () => {
+    const job = coordinator.enqueue(['touch "$CI_BUILDS_DIR/ran"'], { features: {} });
+    job.status = 'canceling';
+    startRunner();
+    await coordinator.ended(job);
+    expect(job.final).toMatchObject({ state: 'failed', failure_reason: 'unknown_failure' });
+    expect(await readdir(buildsDir)).not.toContain('ran');
+  });
+});
+
+describe('a coordinator in trouble', () => {
+  test('a lost answer to a PATCH is healed by 416', async () => {
+    let lost = 0;
+    coordinator.intercept = (method, path, body) => {
+      const job = [...coordinator.jobs.values()][0]!;
+      if (method !== 'PATCH' || lost++ > 0) return undefined;
+      job.log = Buffer.concat([job.log, body]);
+      return 'drop';
+    };
+    const job = coordinator.enqueue(['for i in 1 2 3; do echo "line $i"; sleep 0.1; done']);
+    startRunner();
+    await coordinator.ended(job);
+    expect(lost).toBeGreaterThan(1);
+    expect(job.text.match(/\nline \d/g)).toEqual(['\nline 1', '\nline 2', '\nline 3']);
+  });
+
+  test('416 without a size starts the log again', async () => {
+    let refused = false;
+    coordinator.intercept = (method) => {
+      const job = [...coordinator.jobs.values()][0]!;
+      if (method !== 'PATCH' || refused || job.log.length === 0) return undefined;
+      refused = true;
+      job.log = Buffer.alloc(0);
+      return { status: 416 };
+    };
+    const job = coordinator.enqueue(['echo one', 'sleep 0.3', 'echo two']);
+    startRunner();
+    await coordinator.ended(job);
+    expect(refused).toBe(true);
+    expect(job.text).toMatch(/^Running with[^]*\none\n[^]*\ntwo\n[^]*Job succeeded\n$/);
+  });
+
+  test('412 at the end sends the whole log again, 202 asks again', async () => {
+    const answers = [{ status: 412 }, { status: 202, headers: { 'X-GitLab-Trace-Update-Interval': '1' } }];
+    coordinator.intercept = (method, _path, body) => {
+      if (method !== 'PUT' || JSON.parse(body.toString()).state === 'running') return undefined;
+      const answer = answers.shift();
+      if (answer?.status === 412) [...coordinator.jobs.values()][0]!.log = Buffer.alloc(0);
+      return answer;
+    };
+    const job = coordinator.enqueue(['echo once']);
+    startRunner();
+    await coordinator.ended(job);
+    expect(answers).toEqual([]);
+    expect(job.text.match(/\nonce\n/g)).toHaveLength(1);
+  });
+
+  test('a coordinator that is away at the end gets log and result when it is back', async () => {
+    const job = coordinator.enqueue([
+      'echo begun',
+      'until test -e "$CI_BUILDS_DIR/go"; do sleep 0.02; done',
+      'echo ended; exit 4',
+    ]);
+    startRunner();
+    await coordinator.until(() => job.text.includes('\nbegun\n'));
+    await coordinator.crash();
+    await promisify(execFile)('touch', [join(buildsDir, 'go')]);
+    await gone(job.id);
+    await coordinator.listen();
+    await coordinator.ended(job);
+    expect(job.text).toContain('\nended\n');
+    expect(job.final).toMatchObject({ state: 'failed', exit_code: 4 });
+  });
+
+  test('a refused token is said clearly, and only once for all workers', async () => {
+    coordinator.intercept = () => ({ status: 403 });
+    startRunner({ concurrency: 2 });
+    await coordinator.until(() => coordinator.requests.length === 2);
+    await runner!.stop(0);
+    expect(said).toEqual([expect.stringContaining('refuses the runner token k3Zp0Yt7Q (status 403)')]);
+    expect(said.join()).not.toContain(RUNNER_TOKEN);
+  });
+
+  test('a coordinator that is overloaded is asked again when it says', async () => {
+    const times: number[] = [];
+    coordinator.intercept = () => {
+      times.push(Date.now());
+      return times.length === 1 ? { status: 503, headers: { 'Retry-After': '1' } } : undefined;
+    };
+    const job = coordinator.enqueue(['true']);
+    startRunner();
+    await coordinator.ended(job);
+    expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(1000);
+  });
+
+  test('a job that cannot be read is reported as failed', async () => {
+    const job = coordinator.enqueue([], { steps: 'echo' });
+    coordinator.intercept = (method, path, body) => {
+      if (method === 'PATCH') job.log = body;
+      if (method === 'PUT') job.final = JSON.parse(body.toString());
+      return path.startsWith('jobs/5') ? { status: method === 'PATCH' ? 202 : 200 } : undefined;
+    };
+    startRunner();
+    await coordinator.ended(job);
+    expect(job.text).toContain('steps is not a list');
+    expect(job.final).toMatchObject({ state: 'failed', failure_reason: 'runner_system_failure' });
+  });
+});
+
+describe('processes', () => {
+  test('what a job leaves behind is gone when it is reported, also outside of its process group', async () => {
+    const job = coordinator.enqueue([
+      'sleep 3001 &',
+      'setsid sleep 3002 &',
+      '(setsid bash -c "trap \'\' TERM; (sleep 3003; :) & sleep 3004; :" >/dev/null 2>&1 &)',
+      'until pgrep -f "sleep 3004" > /dev/null; do :; done',
+      'pgrep -f "^sleep 300[1-4]" | sed "s/^/pid /"',
+    ]);
+    startRunner();
+    await coordinator.ended(job);
+    const pids = [...job.text.matchAll(/^pid (\d+)$/gm)].map((match) => Number(match[1]));
+    expect(job.final).toMatchObject({ state: 'success' });
+    expect(pids.length).toBeGreaterThanOrEqual(4);
+    for (const pid of pids) expect(await command(pid)).not.toMatch(/^sleep 300/);
+  });
+
+  test('several jobs of a project run at once, each in a checkout of its own', async () => {
+    const script = [
+      'touch "$CI_BUILDS_DIR/$CI_JOB_ID"',
+      'until test -e "$CI_BUILDS_DIR/$OTHER"; do sleep 0.02; done',
+      'echo "slot $CI_CONCURRENT_PROJECT_ID"',
+    ];
+    const variables = (own: string, other: string) => [
+      { key: 'CI_JOB_ID', value: own },
+      { key: 'OTHER', value: other },
+    ];
+    const jobs = [
+      coordinator.enqueue(script, { variables: variables('a', 'b') }),
+      coordinator.enqueue(script, { variables: variables('b', 'a') }),
+    ];
+    startRunner({ concurrency: 2 });
+    await Promise.all(jobs.map((job) => coordinator.ended(job)));
+    expect(new Set(jobs.map((job) => /^slot (\d)$/m.exec(job.text)?.[1]))).toEqual(new Set(['0', '1']));
+  });
+
+  test('output beyond the limit is dropped with a notice, the job goes on', async () => {
+    const job = coordinator.enqueue(['head -c 3000000 /dev/zero | tr "\\0" x', 'exit 5']);
+    startRunner({ outputLimitBytes: 2_000_000 });
+    await coordinator.ended(job);
+    expect(job.text).toContain("Job's log exceeded limit of 2000000 bytes");
+    expect(job.log.length).toBeLessThan(2_001_000);
+    expect(job.patches).toBeGreaterThan(1);
+    expect(job.text).toMatch(/ERROR: Job failed: exit code 5\n$/);
+  });
+
+  test('artifacts and cache are declined in the log, and the job goes on', async () => {
+    const job = coordinator.enqueue(['true'], { artifacts: [{ paths: ['x'] }], cache: [{ key: 'k', paths: ['y'] }] });
+    startRunner();
+    await coordinator.ended(job);
+    expect(job.final).toMatchObject({ state: 'success' });
+    expect(job.text).toContain('does not transfer artifacts');
+    expect(job.text).toContain('does not keep a cache');
+  });
+});
+
+describe('stop', () => {
+  test('a job that ends within the grace time is reported as it ended, and no other is taken', async () => {
+    const job = coordinator.enqueue(['echo begun', 'sleep 0.3', 'echo ended']);
+    startRunner();
+    await coordinator.until(() => job.text.includes('\nbegun\n'));
+    const second = coordinator.enqueue(['true']);
+    await runner!.stop(10_000);
+    expect(job.final).toMatchObject({ state: 'success' });
+    expect(second.acknowledged).toBe(false);
+  });
+
+  test('a job that does not is aborted and reported as a failure of the runner', async () => {
+    const job = coordinator.enqueue(['echo begun', 'sleep 60']);
+    startRunner();
+    await coordinator.until(() => job.text.includes('\nbegun\n'));
+    await runner!.stop(50);
+    expect(job.final).toMatchObject({ state: 'failed', failure_reason: 'runner_system_failure' });
+    expect(job.text).toMatch(/ERROR: Job failed: the runner was stopped\n$/);
+  });
+
+  test('a held request does not keep it', async () => {
+    startRunner({ concurrency: 3 });
+    await coordinator.until(() => coordinator.requests.length === 3);
+    const asked = Date.now();
+    await runner!.stop(10_000);
+    expect(Date.now() - asked).toBeLessThan(2000);
+  });
+
+  test('a coordinator that is away does not keep it for longer than its time', async () => {
+    const job = coordinator.enqueue(['echo begun', 'sleep 60']);
+    startRunner();
+    await coordinator.until(() => job.text.includes('\nbegun\n'));
+    await coordinator.crash();
+    await runner!.stop(50);
+    expect(said.at(-1)).toContain('COULD NOT BE REPORTED');
+    await coordinator.listen();
+  });
+});
+
+/** The command line of a process; empty when there is none. */
+async function command(pid: number): Promise<string> {
+  return (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ');
+}
+
+/** Resolves when the job's temporary directory is gone: its script has ended and its report is under way. */
+async function gone(id: number): Promise<void> {
+  const path = join(buildsDir, 'k3Zp0Yt7Q', '0', 'project-12.tmp');
+  const deadline = Date.now() + 10_000;
+  while (
+    await stat(path).then(
+      () => true,
+      () => false,
+    )
+  ) {
+    if (Date.now() > deadline) throw new Error(`job ${id} did not end`);
+  }
+}

@@ -10,8 +10,11 @@ import { reactToFinalUpdate, reactToTrace, reactToUpdate, updateInterval, type R
 const DEFAULT_INTERVAL_MS = 3000;
 /** A job whose first output came just now is worth watching: gaps grow from here to the interval. */
 const FIRST_GAP_MS = 100;
-/** Nothing sent for so long: a keep-alive PUT (runner-api.md §3.1). */
-const KEEP_ALIVE_MS = 30_000;
+/**
+ * Nothing sent for so long: a keep-alive PUT (runner-api.md §3.1). Sooner where the coordinator asks for shorter intervals, so that
+ * also a silent job hears of its cancellation within one interval.
+ */
+const LONGEST_SILENCE_MS = 30_000;
 /** Pauses after the failed tries of the end of a job, in seconds (runner-api.md §3.2). */
 const FINAL_PAUSES_S = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 /** 202 and 412 have no limit in the protocol; a coordinator that repeats them for ever must not keep a worker for ever. */
@@ -137,7 +140,7 @@ export class TraceSender {
   private async follow(): Promise<void> {
     while (!this.finishing.signal.aborted && !this.over) {
       const pending = this.log.size > this.sent;
-      const dueAt = pending ? this.nextPatchAt : this.lastContactAt + KEEP_ALIVE_MS;
+      const dueAt = pending ? this.nextPatchAt : this.lastContactAt + Math.min(this.intervalMs, LONGEST_SILENCE_MS);
       if (Date.now() < dueAt) {
         this.wakeOnGrowth = !pending;
         await this.sleepUntil(dueAt);

@@ -11,7 +11,7 @@ interface ScriptedAnswer {
 
 /** A job as the coordinator knows it, and all that the runner told about it. */
 export class CoordinatorJob {
-  log = Buffer.alloc(0);
+  log: Buffer = Buffer.alloc(0);
   /** Sent with every answer about the job. */
   status = 'running';
   acknowledged = false;
@@ -147,6 +147,7 @@ export class StrictCoordinator {
     expect(/^flagfall-runner \d/.test(request.headers['user-agent'] ?? ''), 'User-Agent');
     const json = method === 'PATCH' ? undefined : JSON.parse(body.toString());
     this.requests.push({ method, path, body: json });
+    this.look();
     const scripted = this.intercept(method, path, body);
     if (scripted === 'drop') request.socket.destroy();
     else if (scripted) response.writeHead(scripted.status, scripted.headers).end();
@@ -157,7 +158,11 @@ export class StrictCoordinator {
       expect(false, 'unknown call');
       response.writeHead(404).end();
     }
-    for (const look of [...this.watchers]) look();
+    this.look();
+  }
+
+  private look(): void {
+    for (const look of this.watchers) look();
   }
 
   private async giveJob(
