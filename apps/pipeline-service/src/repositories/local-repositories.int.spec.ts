@@ -375,3 +375,20 @@ it('answers many questions quickly', async () => {
   const seconds = (performance.now() - started) / 1000;
   process.stdout.write(`resolve and readFile, 20 local repositories, 64 at once: ${Math.round(total / seconds)}/s\n`);
 }, 60_000);
+
+it('pins many pipelines, together where they come together', async () => {
+  const { first, address } = await newRepository();
+  const total = 2_400;
+  let next = 0;
+  const started = performance.now();
+  await Promise.all(
+    Array.from({ length: 64 }, async () => {
+      while (next < total) await repositories.pin(address, first, ++next);
+    }),
+  );
+  const seconds = (performance.now() - started) / 1000;
+  process.stdout.write(`pins of one commit, 64 at once: ${Math.round(total / seconds)}/s\n`);
+  const mirror = TestRepository.at(repositories.mirrorPath(address.projectId));
+  const pins = (await mirror.git('for-each-ref', '--format=%(objectname)', 'refs/pipelines')).split('\n');
+  expect(pins).toEqual(Array.from({ length: total }, () => first));
+}, 60_000);

@@ -8,7 +8,7 @@ import type { GitSource } from './git-source.js';
 
 /** No git command here runs longer than ten minutes: an older lock file was left by one that was killed. */
 const staleLockMs = 15 * 60_000;
-const gcLimitMs = 10 * 60_000;
+const tidyLimitMs = 10 * 60_000;
 
 /**
  * The bare repositories below `cacheDir`, one per project. Several processes may share the directory: git locks what it writes,
@@ -16,6 +16,7 @@ const gcLimitMs = 10 * 60_000;
  */
 export class Mirrors {
   readonly #fetches = new Map<number, number>();
+  readonly #newRefs = new Map<number, number>();
 
   constructor(
     private readonly git: Git,
@@ -70,17 +71,23 @@ export class Mirrors {
     );
     const count = (this.#fetches.get(projectId) ?? 0) + 1;
     this.#fetches.set(projectId, count);
-    if (count % 100 === 1) this.#collectGarbage(projectId);
+    // git itself decides whether there is anything to do.
+    if (count % 100 === 1) this.#tidy(projectId, ['gc', '--auto', '--quiet']);
   }
 
   /** Points refs to commits that the mirror has, all or none. @throws GitFailed */
   async updateRefs(projectId: number, refs: ReadonlyMap<string, string>): Promise<void> {
     const input = [...refs].map(([ref, sha]) => `update ${ref} ${sha}\n`).join('');
     await this.#write(projectId, ['update-ref', '--stdin'], { input });
+    const count = (this.#newRefs.get(projectId) ?? 0) + refs.size;
+    this.#newRefs.set(projectId, count % 1_000);
+    // A file per pipeline would fill a directory that is read for every clone.
+    if (count >= 1_000) this.#tidy(projectId, ['pack-refs', '--all']);
   }
 
   async remove(projectId: number): Promise<void> {
     this.#fetches.delete(projectId);
+    this.#newRefs.delete(projectId);
     const trash = join(this.options.cacheDir, `.removed-${projectId}-${randomUUID()}`);
     try {
       await rename(this.path(projectId), trash);
@@ -123,11 +130,11 @@ export class Mirrors {
   }
 
   /** Beside everything else and in no lane: readers and writers of the mirror are not disturbed by it. */
-  #collectGarbage(projectId: number): void {
+  #tidy(projectId: number, command: string[]): void {
     const settings = ['-c', 'gc.auto=6700', '-c', 'gc.autoDetach=false'];
-    const args = [`--git-dir=${this.path(projectId)}`, ...settings, 'gc', '--auto', '--quiet'];
+    const args = [`--git-dir=${this.path(projectId)}`, ...settings, ...command];
     // What it cannot do now, a later one does.
-    this.git.run({ args, limitMs: gcLimitMs }).catch(() => undefined);
+    this.git.run({ args, limitMs: tidyLimitMs }).catch(() => undefined);
   }
 }
 

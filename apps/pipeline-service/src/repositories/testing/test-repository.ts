@@ -16,6 +16,10 @@ export async function temporaryDirectory(name: string): Promise<{ path: string; 
 export class TestRepository {
   private constructor(readonly path: string) {}
 
+  static at(path: string): TestRepository {
+    return new TestRepository(path);
+  }
+
   static async create(path: string, ...options: string[]): Promise<TestRepository> {
     await run('git', ['init', '--quiet', '--initial-branch=main', ...options, path]);
     const repository = new TestRepository(path);
