@@ -1,4 +1,10 @@
-import { type DynamicModule, type INestMicroservice, Module, type OnApplicationShutdown } from '@nestjs/common';
+import {
+  type DynamicModule,
+  type INestMicroservice,
+  Module,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
 import type { Logger } from 'pino';
@@ -8,6 +14,9 @@ import { Outbox } from '#libs/persistence';
 import { PipelineServiceConfig } from './config.js';
 import { Log } from './log.js';
 import { NestLog } from './nest-log.js';
+import { Repositories, type RepositoriesOptions } from './repositories/repositories.js';
+import { Sealing } from './sealing.js';
+import { PipelinesModule } from './pipelines/pipelines.module.js';
 import { ProjectsModule } from './projects/projects.module.js';
 
 /** What a process gives the pipeline service: the same for RabbitMQ and for everything in one process. */
@@ -20,13 +29,19 @@ export interface PipelineServiceOptions {
   log: Logger;
 }
 
-/** Leftover events are looked for while the service runs. */
-class OutboxLife implements OnApplicationShutdown {
-  constructor(private readonly outbox: Outbox) {
-    outbox.start();
+/** What runs beside the handlers, and ends after them. */
+class Background implements OnApplicationBootstrap, OnApplicationShutdown {
+  constructor(
+    private readonly outbox: Outbox,
+    private readonly repositories: Repositories,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.outbox.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
+    await this.repositories.close();
     await this.outbox.stop();
   }
 }
@@ -38,18 +53,34 @@ class PipelineServiceModule {
     return {
       module: PipelineServiceModule,
       global: true,
-      imports: [ProjectsModule],
+      imports: [PipelinesModule, ProjectsModule],
       providers: [
         { provide: PipelineServiceConfig, useValue: config },
         { provide: DataSource, useValue: database },
         { provide: Bus, useValue: bus },
         { provide: Log, useValue: log },
         { provide: Outbox, useFactory: () => new Outbox(database, 'pipelines', bus, '/pipeline-service', log) },
-        { provide: OutboxLife, useFactory: (outbox: Outbox) => new OutboxLife(outbox), inject: [Outbox] },
+        { provide: Sealing, useFactory: () => new Sealing(config.secretKey) },
+        { provide: Repositories, useFactory: () => new Repositories(repositoriesOptions(config)) },
+        {
+          provide: Background,
+          useFactory: (outbox: Outbox, repositories: Repositories) => new Background(outbox, repositories),
+          inject: [Outbox, Repositories],
+        },
       ],
-      exports: [PipelineServiceConfig, DataSource, Bus, Log, Outbox],
+      exports: [PipelineServiceConfig, DataSource, Bus, Log, Outbox, Sealing, Repositories],
     };
   }
+}
+
+function repositoriesOptions({
+  cacheDir,
+  repositories,
+  sshKeyFile,
+  sshKnownHostsFile,
+}: PipelineServiceConfig): RepositoriesOptions {
+  const { schemes, privateHosts, loopback } = repositories;
+  return { cacheDir, schemes, privateHosts, loopback, sshKeyFile, sshKnownHostsFile };
 }
 
 /**

@@ -7,6 +7,7 @@ import { protectedRef, type RefProtection } from '../protected-refs/protected-re
 import { CommitNotFound, RefAmbiguous, RefNotFound } from '../repositories/repository-errors.js';
 import type { Repositories, ResolvedRef } from '../repositories/repositories.js';
 import type { CiConfigs } from './ci-configs.js';
+import type { KeptCommits } from './kept-commits.js';
 import { type CreationRefusal, checkProjectAndActor, checkProtectedRef, checkVariables } from './creation-checks.js';
 import type { CreatedPipelines, Decision, PlannedPipeline } from './created-pipelines.repository.js';
 import { keepsFailedPipeline, type PipelineOrder } from './pipeline-order.js';
@@ -34,6 +35,7 @@ export class PipelineCreation {
     private readonly repositories: Repositories,
     private readonly configs: CiConfigs,
     private readonly created: CreatedPipelines,
+    private readonly kept: KeptCommits,
     private readonly server: Server,
   ) {
     this.#projects = new Batches(async (ids) => {
@@ -47,12 +49,15 @@ export class PipelineCreation {
    * @throws RepositoryUnreadable; nothing is stored then
    */
   async create(order: PipelineOrder, alone = false): Promise<TriggerOutcome> {
-    const decision = await this.decide(order);
-    return alone ? this.created.storeAlone(decision) : this.created.store(decision);
+    const project = await this.#projects.add(order.projectId);
+    const decision = await this.decide(order, project);
+    const outcome = await (alone ? this.created.storeAlone(decision) : this.created.store(decision));
+    if (outcome.pipeline && project?.address)
+      this.kept.keep(project.address, outcome.pipeline.sha, outcome.pipeline.id);
+    return outcome;
   }
 
-  private async decide(order: PipelineOrder): Promise<Decision> {
-    const project = await this.#projects.add(order.projectId);
+  private async decide(order: PipelineOrder, project: ProjectForCreation | undefined): Promise<Decision> {
     if (!project) return refusal(order, { status: 404, message: '404 Not Found' });
     const refused = checkProjectAndActor(checked(project), order);
     if (refused) return refusal(order, refused);

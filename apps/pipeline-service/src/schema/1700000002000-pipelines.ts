@@ -84,6 +84,7 @@ export class Pipelines1700000002000 implements MigrationInterface {
       runner_id bigint,
       runner_system_id text,
       runner_facts jsonb,
+      runner_cancels_gracefully boolean not null default false,
       token_hash bytea unique,
       assigned_at timestamptz,
       times_assigned integer not null default 0,

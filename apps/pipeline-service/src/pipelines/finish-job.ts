@@ -1,0 +1,57 @@
+import type { Job } from '#libs/ci-config';
+import type { Say } from '#libs/persistence';
+import type { EntityManager } from 'typeorm';
+import { repeatJobs } from './job-attempts.js';
+import { isAllowedExit, isRetried } from './job-retry.js';
+import { lockPipelines, type Moved, moveJob, moveJobs, processPipeline } from './statuses.repository.js';
+
+/** How a job ended, as its runner, or whoever gave it up, says. */
+export interface JobResult {
+  success: boolean;
+  /** Of a failed job; GitLab's word (runner-api.md §3.3). */
+  failureReason?: string | null;
+  exitCode?: number | null;
+  /** Percent, taken from the log. */
+  coverage?: number | null;
+}
+
+/**
+ * Ends a job and lets its pipeline go on: one transaction with the pipeline locked. A failed job that asks for it is repeated at once
+ * (ci-config.md §6.4). Reporting the same end again is no fault.
+ */
+export async function finishJob(
+  manager: EntityManager,
+  say: Say,
+  jobId: number,
+  result: JobResult,
+  now: Date,
+): Promise<Moved> {
+  const [job] = (await manager.query(
+    'select pipeline_id as "pipelineId", definition, attempt from pipelines.jobs where id = $1',
+    [jobId],
+  )) as {
+    pipelineId: number;
+    definition: Job;
+    attempt: number;
+  }[];
+  if (!job) return 'impossible';
+  await lockPipelines(manager, [job.pipelineId]);
+  const failureReason = result.failureReason ?? 'unknown_failure';
+  const exitCode = result.exitCode ?? null;
+  const moved = await moveJob(manager, say, jobId, result.success ? 'succeed' : 'fail', now, {
+    failureReason,
+    exitCode,
+    coverage: result.coverage,
+    allowFailure: !result.success && isAllowedExit(job.definition, exitCode) ? true : undefined,
+  });
+  if (moved !== 'moved') return moved;
+  const [ended] = (await manager.query('select status from pipelines.jobs where id = $1', [jobId])) as {
+    status: string;
+  }[];
+  if (ended?.status === 'failed' && isRetried(job.definition.retry, job.attempt, failureReason, exitCode)) {
+    const attempts = await repeatJobs(manager, [jobId], null, now);
+    await moveJobs(manager, say, [...attempts.values()], 'enqueue', now);
+  }
+  await processPipeline(manager, say, job.pipelineId, now);
+  return moved;
+}

@@ -1,0 +1,120 @@
+import type { CommitFacts, JobFacts, Page, RunnerFacts, Status, UserFacts } from '#libs/contracts';
+import { readPipelines, type Sql } from './pipelines.repository.js';
+
+interface Row {
+  id: number;
+  pipelineId: number;
+  name: string;
+  stage: string;
+  status: Status;
+  ref: string;
+  tag: boolean;
+  allowFailure: boolean;
+  coverage: number | null;
+  createdAt: Date;
+  queuedAt: Date | null;
+  startedAt: Date | null;
+  finishedAt: Date | null;
+  erasedAt: Date | null;
+  failureReason: string | null;
+  user: UserFacts | null;
+  commit: CommitFacts;
+  tags: string[];
+  traceSize: number | null;
+  runner: RunnerFacts | null;
+}
+
+const columns = `job.id, job.pipeline_id as "pipelineId", job.name, job.stage, job.status, pipeline.ref, pipeline.tag, job.allow_failure as "allowFailure",
+  job.coverage, job.created_at as "createdAt", job.queued_at as "queuedAt", job.started_at as "startedAt", job.finished_at as "finishedAt",
+  job.erased_at as "erasedAt", job.failure_reason as "failureReason",
+  json_build_object('id', owner.id, 'username', owner.username, 'name', owner.name, 'state', owner.state) as "user",
+  pipeline.commit, job.tags, job.trace_size as "traceSize", job.runner_facts as "runner"`;
+
+/** Jobs by id, in the order of the ids; those that are not there are left out. */
+export async function readJobs(sql: Sql, ids: readonly number[], now: Date): Promise<JobFacts[]> {
+  const rows: Row[] = await sql.query(
+    `select ${columns} from pipelines.jobs as job
+       join pipelines.pipelines as pipeline on pipeline.id = job.pipeline_id
+       left join pipelines.users as owner on owner.id = job.user_id
+     where job.id = any($1::bigint[]) order by array_position($1::bigint[], job.id)`,
+    [ids],
+  );
+  const pipelines = new Map(
+    (await readPipelines(sql, [...new Set(rows.map(({ pipelineId }) => pipelineId))])).map((pipeline) => [
+      pipeline.id,
+      pipeline,
+    ]),
+  );
+  return rows.flatMap((row) => {
+    const pipeline = pipelines.get(row.pipelineId);
+    return pipeline ? [jobFacts(row, pipeline, now)] : [];
+  });
+}
+
+function jobFacts(row: Row, pipeline: JobFacts['pipeline'], now: Date): JobFacts {
+  return {
+    id: row.id,
+    name: row.name,
+    stage: row.stage,
+    status: row.status,
+    ref: row.ref,
+    tag: row.tag,
+    allowFailure: row.allowFailure,
+    coverage: row.coverage,
+    createdAt: row.createdAt.toISOString(),
+    startedAt: row.startedAt?.toISOString() ?? null,
+    finishedAt: row.finishedAt?.toISOString() ?? null,
+    erasedAt: row.erasedAt?.toISOString() ?? null,
+    duration: row.startedAt ? seconds(row.startedAt, row.finishedAt ?? now) : null,
+    queuedDuration: row.queuedAt ? seconds(row.queuedAt, row.startedAt ?? row.finishedAt ?? now) : null,
+    failureReason: row.failureReason,
+    user: row.user?.id == null ? null : row.user,
+    commit: row.commit,
+    pipeline,
+    tagList: [...row.tags].sort(),
+    traceSize: row.traceSize,
+    runner: row.runner,
+  };
+}
+
+function seconds(from: Date, to: Date): number {
+  return Math.max(0, (to.getTime() - from.getTime()) / 1000);
+}
+
+/** Which jobs a page is of. */
+export interface JobFilter {
+  projectId: number;
+  pipelineId?: number;
+  scope?: Status[] | null;
+  includeRetried: boolean;
+  /** Only ids below this one. */
+  before?: number | null;
+}
+
+/** One page of jobs, the newest first. */
+export async function listJobs(
+  sql: Sql,
+  { projectId, pipelineId, scope, includeRetried, before }: JobFilter,
+  { page, perPage }: { page: number; perPage: number },
+  now: Date,
+): Promise<Page<JobFacts>> {
+  const where = `project_id = $1 and ($2::bigint is null or pipeline_id = $2) and ($3::text[] is null or status = any($3))
+    and ($4 or not retried) and ($5::bigint is null or id < $5)`;
+  const values = [projectId, pipelineId ?? null, scope ?? null, includeRetried, before ?? null];
+  const rows = (await sql.query(`select id from pipelines.jobs where ${where} order by id desc limit $6 offset $7`, [
+    ...values,
+    perPage,
+    before ? 0 : (page - 1) * perPage,
+  ])) as { id: number }[];
+  const [counted] = (await sql.query(`select count(*)::int as total from pipelines.jobs where ${where}`, values)) as {
+    total: number;
+  }[];
+  return {
+    items: await readJobs(
+      sql,
+      rows.map(({ id }) => id),
+      now,
+    ),
+    total: counted?.total ?? 0,
+  };
+}

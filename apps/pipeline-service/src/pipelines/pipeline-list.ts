@@ -1,0 +1,71 @@
+import type { ListPipelines, Page, PipelineFacts, Status } from '#libs/contracts';
+import { pipelineTables, readPipelines, type Sql } from './pipelines.repository.js';
+
+const finished: Status[] = ['success', 'failed', 'canceled'];
+
+const orders: Record<ListPipelines['orderBy'], string> = {
+  id: 'pipeline.id',
+  status: 'pipeline.status',
+  ref: 'pipeline.ref',
+  updated_at: 'pipeline.updated_at',
+  user_id: 'pipeline.user_id',
+};
+
+/** One page of a project's pipelines (trigger-api.md §4.1). Values are parameters of the statement, order and scope come from lists. */
+export async function listPipelines(sql: Sql, request: ListPipelines): Promise<Page<PipelineFacts>> {
+  const { where, values } = conditions(request);
+  const direction = request.sort === 'asc' ? 'asc' : 'desc';
+  const rows = (await sql.query(
+    `select pipeline.id, count(*) over ()::int as total from ${pipelineTables}
+     where ${where.join(' and ')} order by ${orders[request.orderBy]} ${direction}, pipeline.id ${direction}
+     limit $${values.length + 1} offset $${values.length + 2}`,
+    [...values, request.perPage, (request.page - 1) * request.perPage],
+  )) as { id: number; total: number }[];
+  const total = rows[0]?.total ?? (request.page > 1 ? await count(sql, where, values) : 0);
+  return {
+    items: await readPipelines(
+      sql,
+      rows.map(({ id }) => id),
+    ),
+    total,
+  };
+}
+
+/** A page behind the last one has no row to tell the total. */
+async function count(sql: Sql, where: string[], values: unknown[]): Promise<number> {
+  const [row] = (await sql.query(
+    `select count(*)::int as total from ${pipelineTables} where ${where.join(' and ')}`,
+    values,
+  )) as { total: number }[];
+  return row?.total ?? 0;
+}
+
+function conditions(request: ListPipelines): { where: string[]; values: unknown[] } {
+  const where: string[] = [];
+  const values: unknown[] = [];
+  const also = (condition: string, value: unknown): void => {
+    if (value === null || value === undefined) return;
+    values.push(value);
+    where.push(condition.replace('?', `$${values.length}`));
+  };
+  also('pipeline.project_id = ?', request.projectId);
+  also('pipeline.status = ?', request.status);
+  also('pipeline.source = ?', request.source);
+  also('pipeline.ref = ?', request.ref);
+  also('pipeline.sha = ?', request.sha);
+  also('owner.username = ?', request.username);
+  also('pipeline.name = ?', request.name);
+  also('(pipeline.yaml_errors is not null) = ?', request.yamlErrors);
+  also('pipeline.updated_at > ?', request.updatedAfter);
+  also('pipeline.updated_at < ?', request.updatedBefore);
+  also('pipeline.created_at > ?', request.createdAfter);
+  also('pipeline.created_at < ?', request.createdBefore);
+  if (request.scope === 'running' || request.scope === 'pending') also('pipeline.status = ?', request.scope);
+  if (request.scope === 'finished') also('pipeline.status = any(?)', finished);
+  if (request.scope === 'branches' || request.scope === 'tags') {
+    also('pipeline.tag = ?', request.scope === 'tags');
+    where.push(`not exists (select from pipelines.pipelines as newer where newer.project_id = pipeline.project_id
+      and newer.ref = pipeline.ref and newer.tag = pipeline.tag and newer.id > pipeline.id)`);
+  }
+  return { where, values };
+}

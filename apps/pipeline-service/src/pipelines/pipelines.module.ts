@@ -1,0 +1,66 @@
+import { Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import type { Logger } from 'pino';
+import { apiVersion } from '#libs/contracts';
+import { Outbox } from '#libs/persistence';
+import { DataSource } from 'typeorm';
+import { PipelineServiceConfig } from '../config.js';
+import { Log } from '../log.js';
+import { ProjectReader } from '../projects/project-reader.js';
+import { ProjectsModule } from '../projects/projects.module.js';
+import { Repositories } from '../repositories/repositories.js';
+import { CiConfigs } from './ci-configs.js';
+import { CreatedPipelines } from './created-pipelines.repository.js';
+import { CreatePipelinesHandler } from './create-pipelines.handler.js';
+import { JobsHandler } from './jobs.handler.js';
+import { KeptCommits } from './kept-commits.js';
+import { PipelineCreation } from './pipeline-creation.js';
+import { PipelinesClock } from './pipelines-clock.js';
+import { PipelinesHandler } from './pipelines.handler.js';
+import { UsersHandler } from './users.handler.js';
+
+/** From a trigger to its pipeline, and what may be asked and ordered of pipelines and jobs. */
+@Module({
+  imports: [ProjectsModule],
+  controllers: [CreatePipelinesHandler, PipelinesHandler, JobsHandler, UsersHandler],
+  providers: [
+    {
+      provide: CiConfigs,
+      useFactory: (repositories: Repositories) => new CiConfigs(repositories),
+      inject: [Repositories],
+    },
+    { provide: CreatedPipelines, useFactory: (outbox: Outbox) => new CreatedPipelines(outbox), inject: [Outbox] },
+    {
+      provide: PipelineCreation,
+      useFactory: (
+        database: DataSource,
+        projects: ProjectReader,
+        repositories: Repositories,
+        configs: CiConfigs,
+        created: CreatedPipelines,
+        config: PipelineServiceConfig,
+        log: Logger,
+      ) =>
+        new PipelineCreation(database, projects, repositories, configs, created, new KeptCommits(repositories, log), {
+          externalUrl: config.externalUrl,
+          ...apiVersion,
+        }),
+      inject: [DataSource, ProjectReader, Repositories, CiConfigs, CreatedPipelines, PipelineServiceConfig, Log],
+    },
+    {
+      provide: PipelinesClock,
+      useFactory: (database: DataSource, outbox: Outbox, log: Logger) => new PipelinesClock(database, outbox, log),
+      inject: [DataSource, Outbox, Log],
+    },
+  ],
+})
+export class PipelinesModule implements OnApplicationBootstrap, OnApplicationShutdown {
+  constructor(private readonly clock: PipelinesClock) {}
+
+  onApplicationBootstrap(): void {
+    this.clock.start();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.clock.stop();
+  }
+}
