@@ -33,7 +33,7 @@ const template = fileURLToPath(new URL('../../../embedded-database', import.meta
  *
  * All clients share one session, of which each has sole use from a query's first message to its end, or from BEGIN to COMMIT. So: no named
  * prepared statements, no `SET` but `SET LOCAL`, no session advisory locks, no LISTEN, no temporary tables that outlive a transaction, and
- * no waiting inside a transaction for anything but that transaction's own connection (after 15 s of silence it is rolled back and
+ * no waiting inside a transaction for anything but that transaction's own connection (after 5 s of silence it is rolled back and
  * disconnected). Queries cannot be cancelled; `statement_timeout` has no effect.
  *
  * @param dataDir an existing directory that the caller has locked (data-directory.ts): PGlite itself does not notice a second one

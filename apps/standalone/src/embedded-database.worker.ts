@@ -17,8 +17,8 @@ export interface DatabaseWorkerData {
  */
 const settings = ['shared_buffers=16MB', 'wal_buffers=1MB', 'max_wal_size=128MB', 'jit=off'];
 
-/** How long a transaction may say nothing. Nobody else is served meanwhile, so it is short; code here never waits inside one. */
-const silenceMs = 15_000;
+/** How long a transaction may say nothing. Nobody else is served meanwhile, so it is shorter than the 10 s that a service waits for a query. */
+const silenceMs = 5_000;
 
 const { directory, socket } = workerData as DatabaseWorkerData;
 const database = await PGlite.create(directory, {

@@ -1,0 +1,46 @@
+import pino from 'pino';
+import type { DataSource } from 'typeorm';
+import { openDatabase } from '#libs/persistence';
+import { scratchDatabase, type ScratchDatabase } from '../../../libs/persistence/src/testing/scratch-database.js';
+import { ParkedMessagesRepository, standaloneSchema } from './parked-messages.repository.js';
+
+describe('ParkedMessagesRepository', () => {
+  let scratch: ScratchDatabase;
+  let database: DataSource;
+  let parked: ParkedMessagesRepository;
+  const message = (id: string) => ({
+    id,
+    type: 'job.queued.v1',
+    source: '/test',
+    time: '2026-01-01T00:00:00Z',
+    data: { n: id },
+  });
+
+  beforeAll(async () => {
+    scratch = await scratchDatabase('parked');
+    database = await openDatabase({ url: scratch.url }, standaloneSchema, pino({ level: 'silent' }));
+    parked = new ParkedMessagesRepository(database);
+  }, 60_000);
+
+  afterAll(async () => {
+    await database.destroy();
+    await scratch.drop();
+  });
+
+  it('keeps each message of a queue once, the oldest first, until it is dropped', async () => {
+    await parked.park(message('b'), 'one', 'broken');
+    await parked.park(message('a'), 'one', 'broken');
+    await parked.park(message('b'), 'two', 'broken');
+    await parked.park(message('b'), 'one', 'broken again');
+    expect(await parked.list('one', 10)).toEqual([
+      { queue: 'one', id: 'a', reason: 'broken', parkedAt: expect.any(String), messages: [message('a')] },
+      { queue: 'one', id: 'b', reason: 'broken again', parkedAt: expect.any(String), messages: [message('b')] },
+    ]);
+    expect(await parked.list('one', 1)).toHaveLength(1);
+    expect(await parked.find('two', 'b')).toMatchObject({ queue: 'two', messages: [message('b')] });
+    expect(await parked.find('two', 'a')).toBeUndefined();
+    expect(await parked.drop('one', 'a')).toBe(true);
+    expect(await parked.drop('one', 'a')).toBe(false);
+    expect((await parked.list('one', 10)).map(({ id }) => id)).toEqual(['b']);
+  });
+});

@@ -1,0 +1,78 @@
+import type { DataSource, MigrationInterface, QueryRunner } from 'typeorm';
+import type { Message, ParkedMessage, ParkedStore } from '#libs/messaging';
+import type { Schema } from '#libs/persistence';
+
+class CreateParkedMessages1700000000000 implements MigrationInterface {
+  readonly name = 'CreateParkedMessages1700000000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`create table standalone.parked_messages (
+      queue text not null,
+      id text not null,
+      reason text not null,
+      message jsonb not null,
+      parked_at timestamptz not null default now(),
+      primary key (queue, id)
+    )`);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('drop table standalone.parked_messages');
+  }
+}
+
+/** What belongs to none of the services. */
+export const standaloneSchema: Schema = {
+  name: 'standalone',
+  entities: [],
+  migrations: [CreateParkedMessages1700000000000],
+};
+
+interface Row {
+  queue: string;
+  id: string;
+  reason: string;
+  message: Message;
+  parked_at: Date;
+}
+
+/** Keeps what handlers gave up on as rows, where RabbitMQ keeps it in `.parked` queues (architecture.md §3). */
+export class ParkedMessagesRepository implements ParkedStore {
+  constructor(private readonly database: DataSource) {}
+
+  async park(message: Message, queue: string, reason: string): Promise<void> {
+    await this.database.query(
+      `insert into standalone.parked_messages (queue, id, reason, message) values ($1, $2, $3, $4)
+       on conflict (queue, id) do update set reason = excluded.reason, message = excluded.message, parked_at = now()`,
+      [queue, message.id, reason, JSON.stringify(message)],
+    );
+  }
+
+  async list(queue: string, limit: number): Promise<ParkedMessage[]> {
+    const rows: Row[] = await this.database.query(
+      'select * from standalone.parked_messages where queue = $1 order by parked_at, id limit $2',
+      [queue, limit],
+    );
+    return rows.map(toParked);
+  }
+
+  async find(queue: string, id: string): Promise<ParkedMessage | undefined> {
+    const rows: Row[] = await this.database.query(
+      'select * from standalone.parked_messages where queue = $1 and id = $2',
+      [queue, id],
+    );
+    return rows.map(toParked)[0];
+  }
+
+  async drop(queue: string, id: string): Promise<boolean> {
+    const [, count] = (await this.database.query(
+      'delete from standalone.parked_messages where queue = $1 and id = $2',
+      [queue, id],
+    )) as [unknown, number];
+    return count > 0;
+  }
+}
+
+function toParked({ queue, id, reason, message, parked_at }: Row): ParkedMessage {
+  return { queue, id, reason, parkedAt: parked_at.toISOString(), messages: [message] };
+}
