@@ -1,8 +1,9 @@
-import type { DataSource } from 'typeorm';
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
 import type { BuildsAccessLevel, OverrideRole, ProjectState, VariableType, Visibility } from '#libs/contracts';
 import type { ProtectionRules } from '../protected-refs/protected-ref.js';
 import type { RepositoryAddress } from '../repositories/repository-address.js';
-import { importSeal, type Sealing, variableSeal } from '../sealing.js';
+import { importSeal, Sealing, variableSeal } from '../sealing.js';
 
 /** A project variable with its value in clear. */
 export interface ProjectVariable {
@@ -49,6 +50,7 @@ export interface ProjectForCreation {
 type Row = Omit<ProjectForCreation, 'address'> & { importUrl: string | null; importCredentials: string | null };
 
 /** Reads what pipelines of many projects need in one round trip. Never cached: a change counts for the next trigger. */
+@Injectable()
 export class ProjectReader {
   constructor(
     private readonly database: DataSource,
@@ -91,7 +93,7 @@ const statement = `
     project.visibility, project.state, project.archived, project.public_jobs as "publicJobs",
     project.builds_access_level as "buildsAccessLevel",
     project.ci_pipeline_variables_minimum_override_role as "pipelineVariablesRole",
-    project.default_branch as "defaultBranch", project.ci_config_path as "ciConfigPath",
+    coalesce(project.default_branch, 'main') as "defaultBranch", project.ci_config_path as "ciConfigPath",
     project.timeout_seconds as "timeoutSeconds", project.git_depth as "gitDepth",
     project.import_url as "importUrl", project.import_credentials as "importCredentials",
     (select coalesce(json_agg(json_build_object(
