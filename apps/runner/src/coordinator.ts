@@ -138,14 +138,27 @@ export class Coordinator {
     limitMs: number,
     signal?: AbortSignal,
   ): Promise<Answer> {
-    const limit = AbortSignal.timeout(limitMs);
-    const ended = signal ? AbortSignal.any([signal, limit]) : limit;
+    // Not AbortSignal.any: the long-lived signal would remember every request ever made.
+    const ended = new AbortController();
+    const end = () => ended.abort();
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      end();
+    }, limitMs);
+    signal?.addEventListener('abort', end, { once: true });
+    if (signal?.aborted) end();
     try {
-      return await this.exchange(method, path, headers, body, ended);
+      return await this.exchange(method, path, headers, body, ended.signal).catch((error: unknown) => {
+        if (!(error instanceof StaleConnection) || ended.signal.aborted) throw error;
+        return this.exchange(method, path, headers, body, ended.signal);
+      });
     } catch (error) {
-      if (error instanceof StaleConnection && !ended.aborted) return this.exchange(method, path, headers, body, ended);
-      if (limit.aborted) throw new Error(`no answer within ${limitMs / 1000} s`, { cause: error });
+      if (late) throw new Error(`no answer within ${limitMs / 1000} s`, { cause: error });
       throw error;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
     }
   }
 

@@ -8,8 +8,12 @@ import { reactToFinalUpdate, reactToTrace, reactToUpdate, updateInterval, type R
 
 /** gitlab-runner's default between two PATCHes (runner-api.md §4.3). */
 const DEFAULT_INTERVAL_MS = 3000;
-/** A job whose first output came just now is worth watching: gaps grow from here to the interval. */
-const FIRST_GAP_MS = 100;
+/**
+ * A job whose first output came just now is worth watching: gaps double from here to the interval. The first output is the echo of
+ * the first command; its result follows within a moment and goes along.
+ */
+const FIRST_GAP_MS = 25;
+const FIRST_OUTPUT_DELAY_MS = 5;
 /**
  * Nothing sent for so long: a keep-alive PUT (runner-api.md §3.1). Sooner where the coordinator asks for shorter intervals, so that
  * also a silent job hears of its cancellation within one interval.
@@ -38,7 +42,7 @@ export class TraceSender {
   private gapMs = FIRST_GAP_MS;
   private nextPatchAt = Date.now() + DEFAULT_INTERVAL_MS;
   private lastContactAt = Date.now();
-  private readonly finishing = new AbortController();
+  private finishing = false;
   private following: Promise<void> = Promise.resolve();
   /** Aborted when nobody waits for the coordinator any longer. */
   private readonly abandoned = new AbortController();
@@ -64,7 +68,7 @@ export class TraceSender {
 
   /** The script speaks: its first bytes are sent at once. */
   expedite(): void {
-    this.nextPatchAt = Math.min(this.nextPatchAt, Date.now());
+    this.nextPatchAt = Math.min(this.nextPatchAt, Date.now() + FIRST_OUTPUT_DELAY_MS);
     this.wake();
   }
 
@@ -84,11 +88,21 @@ export class TraceSender {
    * @param giveUp ends all tries
    */
   async finish(outcome: JobOutcome, giveUp: AbortSignal): Promise<Delivery> {
-    this.finishing.abort();
     const abandon = () => this.abandoned.abort();
-    if (giveUp.aborted) abandon();
     giveUp.addEventListener('abort', abandon, { once: true });
+    if (giveUp.aborted) abandon();
+    this.finishing = true;
+    this.wake();
     await this.following;
+    try {
+      return await this.deliver(outcome);
+    } finally {
+      giveUp.removeEventListener('abort', abandon);
+    }
+  }
+
+  private async deliver(outcome: JobOutcome): Promise<Delivery> {
+    const giveUp = this.abandoned.signal;
     this.intervalMs = DEFAULT_INTERVAL_MS;
     const deadline = Date.now() + LONGEST_FINISH_MS;
     let failures = 0;
@@ -110,6 +124,7 @@ export class TraceSender {
         if (reaction === 'resend-log') this.sent = 0;
         await pause(this.intervalMs, giveUp);
       } catch (error) {
+        if (this.over) return { kind: 'refused' };
         why = (error as Error).message;
         if (this.sent > before) failures = 0;
         const seconds = FINAL_PAUSES_S[failures++];
@@ -138,7 +153,7 @@ export class TraceSender {
 
   /** While the job runs: PATCHes by the rhythm of the interval, a keep-alive where there is nothing to send. */
   private async follow(): Promise<void> {
-    while (!this.finishing.signal.aborted && !this.over) {
+    while (!this.finishing && !this.over) {
       const pending = this.log.size > this.sent;
       const dueAt = pending ? this.nextPatchAt : this.lastContactAt + Math.min(this.intervalMs, LONGEST_SILENCE_MS);
       if (Date.now() < dueAt) {
@@ -153,8 +168,8 @@ export class TraceSender {
         // The coordinator is away: the log is on disk, the next interval tries again.
         this.lastContactAt = Date.now();
       }
-      this.gapMs = Math.min(this.gapMs * 2, this.intervalMs);
-      this.nextPatchAt = Date.now() + this.gapMs;
+      this.nextPatchAt = Date.now() + Math.min(this.gapMs, this.intervalMs);
+      this.gapMs *= 2;
     }
   }
 
@@ -162,7 +177,7 @@ export class TraceSender {
   private async sleepUntil(time: number): Promise<void> {
     const woken = new AbortController();
     this.wake = () => woken.abort();
-    await pause(time - Date.now(), AbortSignal.any([woken.signal, this.finishing.signal]));
+    await pause(time - Date.now(), woken.signal);
     this.wake = () => undefined;
   }
 
