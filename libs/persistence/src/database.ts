@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import pg from 'pg';
+import { ensureInstallation, grantInstallation } from './installation.js';
 import { DataSource, type EntityTarget, type MigrationInterface, type ObjectLiteral } from 'typeorm';
 
 // Ids stay below 2^53, and every consumer of our JSON wants numbers (runner-api.md §0, trap 3), so bigint is read as a number everywhere.
@@ -50,6 +51,7 @@ export async function openDatabase(
   const owner = await connect(settings.migrationUrl ?? settings.url, log, Date.now() + deadlineMs);
   try {
     if (!settings.embedded) await lockMigrations(owner, Date.now() + deadlineMs);
+    await ensureInstallation(owner);
     await owner.query(`create schema if not exists ${pg.escapeIdentifier(schema.name)}`);
     await migrate(settings.migrationUrl ?? settings.url, schema, log);
     await grant(owner, settings, schema, Date.now() + deadlineMs);
@@ -142,6 +144,7 @@ async function grant(owner: pg.Client, settings: DatabaseSettings, schema: Schem
   await owner.query(`grant usage on schema ${name} to ${role}`);
   await owner.query(`grant select, insert, update, delete on all tables in schema ${name} to ${role}`);
   await owner.query(`grant usage, select on all sequences in schema ${name} to ${role}`);
+  await grantInstallation(owner, role);
   for (const view of schema.views ?? []) {
     await owner.query(`grant usage on schema ${pg.escapeIdentifier(view.split('.')[0] ?? '')} to ${role}`);
     await owner.query(`grant select on ${view} to ${role}`);

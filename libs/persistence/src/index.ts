@@ -1,4 +1,5 @@
 export * from './batches.js';
 export * from './database.js';
+export { installationId } from './installation.js';
 export * from './outbox.js';
 export * from './uuid.js';

@@ -1,0 +1,87 @@
+import { type DynamicModule, Global, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import type { CustomTransportStrategy } from '@nestjs/microservices';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { Logger } from 'pino';
+import { DataSource } from 'typeorm';
+import { Bus } from '#libs/messaging';
+import { GatewayConfig } from './config.js';
+import { Readiness } from './health/readiness.js';
+import { createGateway } from './http/create-app.js';
+import { Log } from './log.js';
+import { ensureRoot } from './root-account.js';
+import { Services } from './services.js';
+import { TriggerRequestsModule } from './trigger-requests/trigger-requests.module.js';
+
+/** What a process gives the gateway: the same for RabbitMQ and for everything in one process. */
+export interface GatewayOptions {
+  config: GatewayConfig;
+  /** Opened with `gatewaySchema`. Stays the caller's to close, as does the bus. */
+  database: DataSource;
+  bus: Bus;
+  strategy: CustomTransportStrategy;
+  log: Logger;
+}
+
+/** What must be there before callers are let in, and the first administrator. */
+class Beginning implements OnApplicationBootstrap, OnApplicationShutdown {
+  readonly #stopped = new AbortController();
+  #rootIsThere = false;
+
+  constructor(
+    private readonly services: Services,
+    private readonly config: GatewayConfig,
+    private readonly log: Logger,
+    readiness: Readiness,
+    database: DataSource,
+    bus: Bus,
+  ) {
+    readiness.register({ name: 'database', check: async () => Boolean(await database.query('select 1')), needed: 'always' });
+    readiness.register({ name: 'broker', check: () => bus.connected, needed: 'start' });
+    readiness.register({ name: 'services', check: () => this.#rootIsThere, needed: 'start' });
+  }
+
+  onApplicationBootstrap(): void {
+    this.#begin().catch((error: unknown) => this.log.error({ err: error }, 'the first administrator could not be made'));
+  }
+
+  onApplicationShutdown(): void {
+    this.#stopped.abort();
+  }
+
+  async #begin(): Promise<void> {
+    if (this.config.rootToken) await ensureRoot(this.services, this.config.rootToken, this.log, this.#stopped.signal);
+    this.#rootIsThere = true;
+  }
+}
+
+/** The features of the gateway. */
+@Global()
+@Module({})
+class GatewayModule {
+  static with({ database, bus }: GatewayOptions): DynamicModule {
+    return {
+      module: GatewayModule,
+      imports: [TriggerRequestsModule],
+      providers: [
+        { provide: DataSource, useValue: database },
+        { provide: Bus, useValue: bus },
+        { provide: Services, useFactory: () => new Services(bus) },
+        {
+          provide: Beginning,
+          useFactory: (services: Services, config: GatewayConfig, log: Logger, readiness: Readiness) =>
+            new Beginning(services, config, log, readiness, database, bus),
+          inject: [Services, GatewayConfig, Log, Readiness],
+        },
+      ],
+      exports: [DataSource, Bus, Services],
+    };
+  }
+}
+
+/** The gateway with all its features, handling messages and ready to `listen` for HTTP. */
+export async function createGatewayApp(options: GatewayOptions): Promise<NestFastifyApplication> {
+  const app = await createGateway(GatewayModule.with(options), options.config, options.log);
+  app.connectMicroservice({ strategy: options.strategy });
+  await app.startAllMicroservices();
+  return app;
+}

@@ -1,0 +1,10 @@
+import type { Schema } from '#libs/persistence';
+import { Ledger1700000000000 } from './1700000000000-ledger.js';
+
+/** The gateway's part of the database, and the views by which others let it see what it needs to authenticate (architecture.md §1). */
+export const gatewaySchema: Schema = {
+  name: 'gateway',
+  entities: [],
+  migrations: [Ledger1700000000000],
+  views: ['tokens.access_credentials', 'tokens.trigger_credentials', 'pipelines.project_addresses', 'pipelines.job_credentials'],
+};

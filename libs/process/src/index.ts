@@ -1,0 +1,3 @@
+export * from './environment.js';
+export * from './log.js';
+export * from './run-service.js';
