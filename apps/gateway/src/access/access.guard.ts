@@ -1,6 +1,6 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { forbidden, movedProject, projectNotFound, Refusal, thingNotFound, unauthorized } from '#libs/contracts';
 import { GatewayConfig } from '../config.js';
 import { requestParameters } from '../http/request-parameters.js';

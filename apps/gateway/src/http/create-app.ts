@@ -50,6 +50,11 @@ export async function createGateway(
     commonHeaders(reply, request.id);
     done();
   });
+  server.addHook('onSend', (_request, reply, payload, done) => {
+    // Fastify adds a charset, which JSON does not have and GitLab does not send (trigger-api.md §0.1).
+    if (reply.getHeader('content-type') === 'application/json; charset=utf-8') void reply.type('application/json');
+    done(null, payload);
+  });
   if (log.isLevelEnabled('debug')) logRequests(server, log);
   readBodies(server);
   const routes = new RouteTable(server);

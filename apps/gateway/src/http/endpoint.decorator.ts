@@ -39,7 +39,7 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
     ApiOperation({ summary, description }),
     ApiExtraModels(ParameterError, ErrorMessage, TokenError),
     ApiResponse({ status: success, ...answer(options) }),
-    ...[...new Set([400, 503, ...(options.errors ?? [])])].sort().map((status) => ApiResponse(refusal(status))),
+    ...[...new Set([400, 503, ...(options.errors ?? [])])].map((status) => ApiResponse(refusal(status))),
     ApiResponse({ status: 'default', description: 'Any other refusal', content: jsonErrors }),
     ...(options.contentType ? [Header('Content-Type', options.contentType)] : []),
   );

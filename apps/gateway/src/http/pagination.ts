@@ -1,3 +1,4 @@
+import { readString } from './parameter-values.js';
 import type { SentParameters } from './request-parameters.js';
 
 /** Which part of a list is wanted; both count from 1. */
@@ -78,5 +79,5 @@ function pairsOf(name: string, value: unknown): [name: string, value: string][] 
   if (Array.isArray(value)) return value.flatMap((item) => pairsOf(`${name}[]`, item));
   if (typeof value === 'object' && value !== null)
     return Object.entries(value).flatMap(([key, item]) => pairsOf(`${name}[${key}]`, item));
-  return [[name, value === null ? '' : String(value)]];
+  return [[name, readString(value) ?? '']];
 }

@@ -1,0 +1,156 @@
+import { createHash } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { type DynamicModule, Global, Module, type Type } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { type DestinationStream, pino } from 'pino';
+import { DataSource } from 'typeorm';
+import { scratchDatabase } from '../../../../libs/persistence/src/testing/scratch-database.js';
+import type { GatewayConfig } from '../config.js';
+import { createGateway } from '../http/create-app.js';
+
+/** A gateway with test controllers, listening on loopback, on a database of its own that has tables where the services have their views. */
+export interface TestGateway {
+  app: NestFastifyApplication;
+  url: string;
+  port: number;
+  database: DataSource;
+  /** Lines of the log so far. */
+  logged: string[];
+  close(): Promise<void>;
+}
+
+export const externalUrl = 'https://ci.example.com';
+
+const views = `
+  create schema tokens;
+  create schema pipelines;
+  create table tokens.access_credentials (token_hash bytea primary key, token_id bigint, scopes text[], expires_at timestamptz,
+    revoked boolean, user_id bigint, username text, name text, email text, state text, admin boolean, user_created_at timestamptz,
+    memberships jsonb);
+  create table pipelines.project_addresses (project_id bigint, path text, current boolean, visibility text, public_jobs boolean,
+    builds_access_level text, state text, archived boolean);
+  create table pipelines.job_credentials (token_hash bytea primary key, job_id bigint, project_id bigint, pipeline_id bigint,
+    user_id bigint, status text, erased boolean, expires_at timestamptz);
+`;
+
+export async function startTestGateway(controllers: Type[], level = 'debug'): Promise<TestGateway> {
+  const scratch = await scratchDatabase('gateway');
+  const database = await new DataSource({
+    type: 'postgres',
+    url: scratch.url,
+    extra: { connectionTimeoutMillis: 2_000 },
+  }).initialize();
+  await database.query(views);
+  const logged: string[] = [];
+  const destination: DestinationStream = { write: (line) => logged.push(line) };
+  const config: GatewayConfig = {
+    port: 0,
+    host: '127.0.0.1',
+    externalUrl,
+    databaseUrl: scratch.url,
+    amqpUrl: 'amqp://unused.invalid',
+    namespace: 'test',
+    storageUrl: '/nonexistent',
+    triggerTokens: 'once',
+    logLevel: level,
+  };
+  const app = await createGateway(featuresOf(controllers, database), config, pino({ level }, destination));
+  await app.listen(0, '127.0.0.1');
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  return {
+    app,
+    port,
+    url: `http://127.0.0.1:${port}`,
+    database,
+    logged,
+    close: async () => {
+      await app.close();
+      if (database.isInitialized) await database.destroy();
+      await scratch.drop();
+    },
+  };
+}
+
+@Global()
+@Module({})
+class Features {}
+
+function featuresOf(controllers: Type[], database: DataSource): DynamicModule {
+  return {
+    module: Features,
+    controllers,
+    providers: [{ provide: DataSource, useValue: database }],
+    exports: [DataSource],
+  };
+}
+
+/** What the token service's view would say about one access token. */
+export interface TestToken {
+  token: string;
+  userId: number;
+  scopes?: string[];
+  expiresAt?: Date;
+  revoked?: boolean;
+  state?: 'active' | 'blocked';
+  admin?: boolean;
+  memberships?: Record<string, number>;
+}
+
+export async function addToken(database: DataSource, token: TestToken): Promise<string> {
+  await database.query(
+    `insert into tokens.access_credentials values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now(), $12)`,
+    [
+      createHash('sha256').update(token.token).digest(),
+      token.userId + 1000,
+      token.scopes ?? ['api'],
+      token.expiresAt ?? null,
+      token.revoked ?? false,
+      token.userId,
+      `user${token.userId}`,
+      `User ${token.userId}`,
+      null,
+      token.state ?? 'active',
+      token.admin ?? false,
+      token.memberships ?? {},
+    ],
+  );
+  return token.token;
+}
+
+export interface TestProject {
+  id: number;
+  path: string;
+  current?: boolean;
+  visibility?: string;
+  publicJobs?: boolean;
+  builds?: string;
+  state?: string;
+  archived?: boolean;
+}
+
+export async function addProject(database: DataSource, project: TestProject): Promise<void> {
+  await database.query(`insert into pipelines.project_addresses values ($1, $2, $3, $4, $5, $6, $7, $8)`, [
+    project.id,
+    project.path,
+    project.current ?? true,
+    project.visibility ?? 'private',
+    project.publicJobs ?? true,
+    project.builds ?? 'enabled',
+    project.state ?? 'active',
+    project.archived ?? false,
+  ]);
+}
+
+export async function addJob(
+  database: DataSource,
+  token: string,
+  projectId: number,
+  status = 'running',
+): Promise<string> {
+  await database.query(`insert into pipelines.job_credentials values ($1, 77, $2, 7, 1, $3, false, null)`, [
+    createHash('sha256').update(token).digest(),
+    projectId,
+    status,
+  ]);
+  return token;
+}
