@@ -392,3 +392,25 @@ it('pins many pipelines, together where they come together', async () => {
   const pins = (await mirror.git('for-each-ref', '--format=%(objectname)', 'refs/pipelines')).split('\n');
   expect(pins).toEqual(Array.from({ length: total }, () => first));
 }, 60_000);
+
+it('pins beside a commit that does not exist, which alone fails', async () => {
+  const { repository, first, address } = await newRepository();
+  const second = await repository.commit({ a: '2' });
+  const shas = [first, second, '1'.repeat(40), second, await repository.git('rev-parse', 'HEAD^{tree}'), first];
+  const results = await Promise.allSettled(shas.map((sha, index) => repositories.pin(address, sha, index + 1)));
+  expect(results.map((result) => (result.status === 'rejected' ? (result.reason as unknown) : 'pinned'))).toEqual([
+    'pinned',
+    'pinned',
+    expect.any(CommitNotFound),
+    'pinned',
+    expect.any(CommitNotFound),
+    'pinned',
+  ]);
+  const mirror = TestRepository.at(repositories.mirrorPath(address.projectId));
+  expect(await mirror.git('for-each-ref', '--format=%(refname:lstrip=2) %(objectname)', 'refs/pipelines')).toBe(
+    [`1 ${first}`, `2 ${second}`, `4 ${second}`, `6 ${first}`].join('\n'),
+  );
+  for (const sha of ['main', '--all', `${first}\n`, first.slice(0, 12)]) {
+    await expect(repositories.pin(address, sha, 9)).rejects.toThrow(CommitNotFound);
+  }
+});

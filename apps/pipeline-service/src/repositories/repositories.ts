@@ -6,12 +6,13 @@ import { Coalescing } from './coalescing.js';
 import { parseCommit, parseTagMessage } from './commit-object.js';
 import { ExactRefs, type FoundRefs } from './exact-refs.js';
 import { FetchLanes } from './fetch-lanes.js';
-import { Git, GitFailed } from './git-command.js';
+import { Git } from './git-command.js';
 import { describeFailure, isMissingObject } from './git-failure.js';
-import { GitSources, type GitSource } from './git-source.js';
+import { GitSources } from './git-source.js';
 import { Mirrors } from './mirrors.js';
 import { ObjectReaders } from './object-readers.js';
 import type { GitObject } from './object-reader.js';
+import { PipelinePins } from './pipeline-pins.js';
 import { candidatesFor, shortName, type RefCandidates } from './ref-name.js';
 import { isBelow } from './git-directory.js';
 import { parseAddress, type RepositoryAddress, type Scheme } from './repository-address.js';
@@ -60,6 +61,7 @@ export class Repositories {
   readonly #refs: ExactRefs;
   readonly #sources: GitSources;
   readonly #mirrors: Mirrors;
+  readonly #pins: PipelinePins;
   readonly #filter: AddressFilter;
   readonly #cacheDir: string;
   readonly #limitMs: number;
@@ -75,7 +77,6 @@ export class Repositories {
   readonly #listings = new Coalescing<{ address: RepositoryAddress; sha: string }, string[]>((_key, [first]) =>
     this.#list(first!.address, first!.sha),
   );
-  readonly #pins = new Coalescing<Pin, ReadonlyMap<number, unknown>>((_key, pins) => this.#pinAll(pins));
 
   readonly #commits = new ByteCache<CommitFacts>(16 * 1_048_576);
   readonly #tagMessages = new ByteCache<string>(4 * 1_048_576);
@@ -93,6 +94,12 @@ export class Repositories {
     this.#refs = new ExactRefs(this.#git, this.#readers, limitMs);
     this.#sources = new GitSources(this.#git, this.#filter, { ...options, cacheDir, limitMs });
     this.#mirrors = new Mirrors(this.#git, { cacheDir, limitMs });
+    this.#pins = new PipelinePins(
+      this.#mirrors,
+      (projectId, sha) => this.#complete.get(`${projectId} ${sha}`) === true,
+      (address, shas, refspecs) => this.#copy(address, shas, refspecs),
+      limitMs,
+    );
     this.#fetchLanes = new FetchLanes({ atOnce: 8, atMost: 64, slowAfterMs: 1_000, waitMs: limitMs });
     this.#copyLanes = new FetchLanes({ atOnce: 2, atMost: 16, slowAfterMs: 1_000, waitMs: limitMs });
   }
@@ -197,8 +204,7 @@ export class Repositories {
   async pin(address: RepositoryAddress, sha: string, pipelineId: number): Promise<void> {
     if (!isSha(sha)) throw new CommitNotFound();
     if (!Number.isSafeInteger(pipelineId) || pipelineId <= 0) throw new RangeError(`${pipelineId} is no pipeline id`);
-    const failures = await this.#pins.ask(JSON.stringify(address), { address, sha, pipelineId });
-    if (failures.has(pipelineId)) throw failures.get(pipelineId);
+    await this.#pins.pin({ address, sha, pipelineId });
   }
 
   /** Where the project's bare mirror lies, for serving clones of it; made by the first fetch or pin. */
@@ -329,73 +335,20 @@ export class Repositories {
     }
   }
 
-  /** Gives the failures by pipeline; together first, and one by one where that failed, so that one bad commit hurts nobody else. */
-  async #pinAll(pins: readonly Pin[]): Promise<ReadonlyMap<number, unknown>> {
-    const failures = new Map<number, unknown>();
-    const { address } = pins[0]!;
-    const write = async (some: readonly Pin[]) => {
-      try {
-        await this.#pinTogether(address, some);
-      } catch (error) {
-        if (some.length > 1) for (const pin of some) await write([pin]);
-        else
-          failures.set(
-            some[0]!.pipelineId,
-            isMissingObject(error) ? new CommitNotFound() : describePinFailure(error, this.#limitMs),
-          );
-      }
-    };
-    // A command line has a limit.
-    for (let start = 0; start < pins.length; start += 200) await write(pins.slice(start, start + 200));
-    return failures;
-  }
-
-  async #pinTogether(address: RepositoryAddress, pins: readonly Pin[]): Promise<void> {
-    const { projectId } = address;
-    const isComplete = ({ sha }: Pin) => this.#complete.get(`${projectId} ${sha}`) === true;
-    if (pins.every(isComplete)) {
-      try {
-        await this.#mirrors.ensure(projectId, pins[0]!.sha);
-        await this.#mirrors.updateRefs(
-          projectId,
-          new Map(pins.map(({ sha, pipelineId }) => [pinnedRef(pipelineId), sha])),
-        );
-        return;
-      } catch (error) {
-        // Another process may have removed or rebuilt the mirror.
-        if (!(error instanceof GitFailed) || error.ending !== 'exit') throw error;
-      }
-    }
-    const shas = [...new Set(pins.map(({ sha }) => sha))];
-    const refspecs = pins.map(({ sha, pipelineId }) => `+${sha}:${pinnedRef(pipelineId)}`);
+  /** Copies commits into the mirror and points refs to them, from wherever the project's repository is. */
+  async #copy(address: RepositoryAddress, shas: readonly string[], refspecs: readonly string[]): Promise<void> {
     const local = this.#localPath(address.url);
-    if (local === undefined) {
-      await this.#fetch(address, shas, refspecs);
-      return;
-    }
+    if (local === undefined) return this.#fetch(address, shas, refspecs);
+    const { projectId } = address;
     const commits = await this.#readers.ask(local, 'facts', shas);
     if (commits.some((commit) => commit?.type !== 'commit')) throw new CommitNotFound();
     await this.#copyLanes.run(projectId, async () => {
-      const source: GitSource = await this.#sources.approve(address);
+      const source = await this.#sources.approve(address);
       await this.#mirrors.ensure(projectId, shas[0]);
       await this.#mirrors.fetch(projectId, source, refspecs, { prune: false });
     });
     for (const sha of shas) this.#complete.set(`${projectId} ${sha}`, true, 1);
   }
-}
-
-interface Pin {
-  address: RepositoryAddress;
-  sha: string;
-  pipelineId: number;
-}
-
-function describePinFailure(error: unknown, limitMs: number): unknown {
-  return error instanceof CommitNotFound ? error : describeFailure(error, limitMs);
-}
-
-function pinnedRef(pipelineId: number): string {
-  return `refs/pipelines/${pipelineId}`;
 }
 
 /** A full object id. */
