@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Message, Validate } from './message.js';
+import { type Message, problemsOf, type Validate } from './message.js';
 import type { ParkedMessages } from './parked-messages.js';
 
 export interface PublishOptions {
@@ -110,6 +110,6 @@ export async function allPublished(parts: readonly Promise<void>[]): Promise<voi
 
 /** Throws `refused` when the data is not what its class in `libs/contracts` says, so that a mistake shows where it was made. */
 export function refuseInvalid(validate: Validate, pattern: string, data: unknown, ids: readonly string[]): void {
-  const problems = validate(pattern, data);
+  const problems = problemsOf(validate, pattern, data);
   if (problems.length > 0) throw new PublishFailed('refused', pattern, ids, problems.join('; '));
 }

@@ -1,6 +1,5 @@
 import type { MessageProperties, Options } from 'amqplib';
-import { describe } from './handler-failure.js';
-import type { Message, Validate } from './message.js';
+import { type Message, problemsOf, type Validate } from './message.js';
 
 /** Above these an AMQP message is split. */
 const MOST_EVENTS = 200;
@@ -116,8 +115,9 @@ export function decode(content: Buffer, properties: MessageProperties, expected:
   let body: unknown;
   try {
     body = JSON.parse(content.toString());
-  } catch (error) {
-    return whole(`its body is not JSON: ${describe(error)}`);
+  } catch {
+    // The parser's own message quotes the body, which may hold secrets.
+    return whole('its body is not JSON');
   }
   if (properties.contentType !== BATCH) {
     const message = fromBinary(body, properties);
@@ -209,6 +209,6 @@ function problemOf(message: Partial<Message>, { type, validate }: Expected): str
   const problem = shapeProblem(message);
   if (problem) return problem;
   if (message.type !== type) return `its type is ${message.type}, the queue's is ${type}`;
-  const problems = validate(type, message.data);
+  const problems = problemsOf(validate, type, message.data);
   return problems.length > 0 ? problems.join('; ') : undefined;
 }

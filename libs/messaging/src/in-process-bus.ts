@@ -25,9 +25,9 @@ export interface InProcessBusOptions {
 }
 
 interface Answering {
-  readonly service: string;
   readonly handler: RequestHandler;
   readonly slots: Slots;
+  readonly running: Set<Promise<unknown>>;
 }
 
 /** The transport for everything in one process: nothing is kept here, so a publisher waits until its message was handled, or tries again. */
@@ -37,7 +37,6 @@ export class InProcessBus extends Bus {
   readonly #log = new Logger('Messaging');
   readonly #events = new Map<string, InProcessSubscription[]>();
   readonly #requests = new Map<string, Answering>();
-  readonly #answering = new Set<Promise<unknown>>();
   #closing = false;
 
   readonly parked: ParkedMessages = {
@@ -99,8 +98,8 @@ export class InProcessBus extends Bus {
       if (Date.now() >= context.deadline) return undefined;
       return answer(answering.handler, JSON.parse(text), context, this.#log);
     });
-    this.#answering.add(reply);
-    void reply.finally(() => this.#answering.delete(reply));
+    answering.running.add(reply);
+    void reply.finally(() => answering.running.delete(reply));
     const late = new RequestTimeout(pattern, timeoutMs);
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<undefined>((resolve) => {
@@ -134,14 +133,21 @@ export class InProcessBus extends Bus {
       const { type } = subscription.handler;
       this.#events.set(type, [...(this.#events.get(type) ?? []), subscription]);
     }
-    for (const handler of requests) {
-      this.#requests.set(handler.pattern, { service, handler, slots: new Slots(handler.concurrency) });
-    }
+    const answering = requests.map((handler) => ({
+      handler,
+      slots: new Slots(handler.concurrency),
+      running: new Set<Promise<unknown>>(),
+    }));
+    for (const entry of answering) this.#requests.set(entry.handler.pattern, entry);
     return async () => {
-      for (const { pattern } of requests) this.#requests.delete(pattern);
-      await Promise.all(subscriptions.map((subscription) => subscription.close()));
-      await within(DRAIN_LIMIT_MS, Promise.all(this.#answering));
+      for (const { handler } of answering) this.#requests.delete(handler.pattern);
+      await this.#drain(subscriptions, answering);
     };
+  }
+
+  async #drain(subscriptions: readonly InProcessSubscription[], answering: readonly Answering[]): Promise<void> {
+    const replies = Promise.all(answering.flatMap(({ running }) => [...running]));
+    await Promise.all([...subscriptions.map((subscription) => subscription.close()), within(DRAIN_LIMIT_MS, replies)]);
   }
 
   async #replay(queue: string, id: string): Promise<boolean> {
@@ -165,7 +171,6 @@ export class InProcessBus extends Bus {
 
   async close(): Promise<void> {
     this.#closing = true;
-    await Promise.all([...this.#events.values()].flat().map((subscription) => subscription.close()));
-    await within(DRAIN_LIMIT_MS, Promise.all(this.#answering));
+    await this.#drain([...this.#events.values()].flat(), [...this.#requests.values()]);
   }
 }

@@ -20,7 +20,9 @@ export class InProcessStrategy extends MessagingStrategy {
   }
 
   override async close(): Promise<void> {
-    await this.#unsubscribe();
+    const unsubscribe = this.#unsubscribe;
+    this.#unsubscribe = async () => undefined;
+    await unsubscribe();
   }
 
   override unwrap<T>(): T {

@@ -23,7 +23,7 @@ export class InProcessSubscription {
   readonly #worker: Worker<Item>;
   readonly #unfinished = new Set<Item['finish']>();
   readonly #putOff = new Map<NodeJS.Timeout, Item>();
-  #closing = false;
+  #closing?: Promise<void>;
 
   constructor(
     service: string,
@@ -66,8 +66,12 @@ export class InProcessSubscription {
   }
 
   /** Waits for running handlers, gives up what waits or is put off: its publishers hear `closing`. */
-  async close(): Promise<void> {
-    this.#closing = true;
+  close(): Promise<void> {
+    this.#closing ??= this.#drain();
+    return this.#closing;
+  }
+
+  async #drain(): Promise<void> {
     for (const [timer, item] of this.#putOff) {
       clearTimeout(timer);
       item.finish(this.#closed(item.message));

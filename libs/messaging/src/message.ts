@@ -19,3 +19,12 @@ export interface Message<T = unknown> {
 
 /** Says what is wrong with the data of a message or request, in words without secrets; an empty list when nothing is. */
 export type Validate = (pattern: string, data: unknown) => string[];
+
+/** What is wrong with the data. Data that breaks its own validation (nesting without end) is wrong too, and harms nobody else. */
+export function problemsOf(validate: Validate, pattern: string, data: unknown): string[] {
+  try {
+    return validate(pattern, data);
+  } catch (error) {
+    return [`${pattern}: could not be checked: ${error instanceof Error ? error.name : 'unknown error'}`];
+  }
+}

@@ -2,13 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '@nestjs/common';
 import { type ChannelModel, connect } from 'amqplib';
 import { describe } from './handler-failure.js';
-import { within } from './time-limit.js';
+import { BROKER_LIMIT_MS, within } from './time-limit.js';
 
 /** Between tries, with or without a broker to answer (architecture.md §3). */
 const RECONNECT_MS = 1_000;
 /** For TCP, TLS and the AMQP handshake together. */
 const CONNECT_LIMIT_MS = 5_000;
-const GOODBYE_LIMIT_MS = 2_000;
 /** The broker's default of 60 s would leave a dead peer unnoticed for two minutes. */
 const HEARTBEAT_S = 10;
 
@@ -114,7 +113,7 @@ export class RabbitConnection {
     } finally {
       this.#model = undefined;
       lost?.();
-      await within(GOODBYE_LIMIT_MS, model.close());
+      await within(BROKER_LIMIT_MS, model.close());
     }
   }
 

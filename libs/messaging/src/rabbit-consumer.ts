@@ -10,7 +10,7 @@ import type { RabbitBus } from './rabbit-bus.js';
 import type { GiveUp } from './rabbit-connection.js';
 import { parkedHeaders } from './rabbit-parked-messages.js';
 import { declareAddressedQueue, declareFanOutQueue, declareWorkQueue, retryQueue } from './rabbit-topology.js';
-import { within } from './time-limit.js';
+import { BROKER_LIMIT_MS, within } from './time-limit.js';
 import { Worker, type WorkItem } from './worker.js';
 
 const ATTEMPT = 'attempt';
@@ -98,14 +98,15 @@ export class RabbitConsumer {
   async close(limitMs: number): Promise<void> {
     this.#closing = true;
     const channel = this.#channel;
-    if (channel && !this.#dead) await within(limitMs, Promise.all(this.#tags.map((tag) => channel.cancel(tag))));
+    if (channel && !this.#dead)
+      await within(BROKER_LIMIT_MS, Promise.all(this.#tags.map((tag) => channel.cancel(tag))));
     this.#worker.takeBack(({ delivery }) => !delivery.begun);
     const finished = await within(limitMs, Promise.all([this.#worker.idle(), ...this.#parking]));
     if (!finished) this.#log.warn(`${this.#queue}: stopped while its handler was running; the messages come again`);
     const open = !this.#dead;
     this.#stop.abort();
     // The broker works a channel's commands off in order: when it has closed it, it has the acknowledgements.
-    if (channel && open) await within(limitMs, channel.close());
+    if (channel && open) await within(BROKER_LIMIT_MS, channel.close());
   }
 
   /** Whether its handler still runs, on whichever connection. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { ChannelModel, ConfirmChannel, Message as AmqpMessage, Options } from 'amqplib';
 import { PublishFailed, type PublishFailure } from './bus.js';
 import { describe } from './handler-failure.js';
@@ -34,6 +35,7 @@ export class RabbitPublisher {
   #channel?: ConfirmChannel;
   #blocked = false;
   #held: string[] = [];
+  readonly #prefix = randomUUID();
   #sequence = 0;
   #closing = false;
   #drained: () => void = () => undefined;
@@ -81,7 +83,7 @@ export class RabbitPublisher {
       );
     }
     return new Promise((resolve, reject) => {
-      const id = String(++this.#sequence);
+      const id = `${this.#prefix}-${++this.#sequence}`;
       const timer = setTimeout(() => this.#late(id, timeoutMs), timeoutMs);
       this.#pending.set(id, { outgoing, resolve, reject, timer });
       if (this.#blocked) this.#held.push(id);

@@ -4,7 +4,7 @@ import { PublishFailed, type PublishFailure, type RequestOptions, RequestTimeout
 import { describe } from './handler-failure.js';
 import type { GiveUp } from './rabbit-connection.js';
 import { readReply } from './reply.js';
-import { within } from './time-limit.js';
+import { BROKER_LIMIT_MS, within } from './time-limit.js';
 
 /** The broker's pseudo-queue for direct replies: no queue is made, and requests must leave on the channel that consumes it. */
 const REPLY_TO = 'amq.rabbitmq.reply-to';
@@ -87,10 +87,12 @@ export class RabbitRequester {
     }
   }
 
+  /** Takes nothing new, waits for answers that are to come, and sees off those that were given; waiting at most that long. */
   async close(limitMs: number): Promise<void> {
     this.#closing = true;
-    if (this.#waiting.size === 0) return;
-    await within(limitMs, new Promise<void>((resolve) => (this.#drained = resolve)));
+    if (this.#waiting.size > 0) await within(limitMs, new Promise<void>((resolve) => (this.#drained = resolve)));
+    // Answers are not confirmed, and the connection's end could overtake them: when the broker has answered this, it has read them.
+    if (this.#channel) await within(BROKER_LIMIT_MS, this.#channel.checkExchange(this.exchange));
     for (const id of this.#waiting.keys()) this.#fail(id, 'closing');
   }
 

@@ -3,11 +3,12 @@ import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { headersOf } from './cloud-events.js';
 import { describe } from './handler-failure.js';
 import type { RequestHandler } from './handlers.js';
+import { problemsOf } from './message.js';
 import type { RabbitBus } from './rabbit-bus.js';
 import type { GiveUp } from './rabbit-connection.js';
 import { declareRequestQueue } from './rabbit-topology.js';
 import { answer, failedAnswer } from './reply.js';
-import { within } from './time-limit.js';
+import { BROKER_LIMIT_MS, within } from './time-limit.js';
 
 /** One request handler on one connection. As many requests are delivered as may run, so none waits here and expired ones never leave the broker. */
 export class RabbitResponder {
@@ -49,9 +50,9 @@ export class RabbitResponder {
   async close(limitMs: number): Promise<void> {
     this.#closing = true;
     const channel = this.#channel;
-    if (channel && this.#tag !== undefined && !this.#dead) await within(limitMs, channel.cancel(this.#tag));
+    if (channel && this.#tag !== undefined && !this.#dead) await within(BROKER_LIMIT_MS, channel.cancel(this.#tag));
     await within(limitMs, Promise.all(this.#running));
-    if (channel && !this.#dead) await within(limitMs, channel.close());
+    if (channel && !this.#dead) await within(BROKER_LIMIT_MS, channel.close());
   }
 
   /** Whether its handler still runs, on whichever connection. */
@@ -88,10 +89,10 @@ export class RabbitResponder {
     let data: unknown;
     try {
       data = JSON.parse(content.toString());
-    } catch (error) {
-      return failedAnswer(`${pattern} was refused`, error, this.#log);
+    } catch {
+      return failedAnswer(`${pattern} was refused`, 'its body is not JSON', this.#log);
     }
-    const problems = this.#bus.validate(pattern, data);
+    const problems = problemsOf(this.#bus.validate, pattern, data);
     if (problems.length > 0) return failedAnswer(`${pattern} was refused`, problems.join('; '), this.#log);
     const context = {
       pattern,

@@ -17,3 +17,6 @@ export async function within(ms: number, promise: Promise<unknown>): Promise<boo
 
 /** How long a shutdown waits for running handlers and open confirms, in milliseconds (below the 30 s that orchestrators give). */
 export const DRAIN_LIMIT_MS = 10_000;
+
+/** How long a shutdown waits for the broker's answer to a command, in milliseconds; one that answers at all does so in a few. */
+export const BROKER_LIMIT_MS = 2_000;

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { connect } from 'amqplib';
 import type { Bus } from '../bus.js';
 import { InProcessBus } from '../in-process-bus.js';
 import { InProcessStrategy } from '../in-process-strategy.js';
@@ -7,9 +6,11 @@ import type { Message } from '../message.js';
 import { RabbitBus } from '../rabbit-bus.js';
 import { RabbitStrategy } from '../rabbit-strategy.js';
 import { exchangesOf } from '../rabbit-topology.js';
+import { AMQP_URL, ready, withChannel } from './broker.js';
 import { MemoryParkedStore } from './memory-parked-store.js';
 import { RecordedLog } from './recorded-log.js';
 import { type Handler, listen } from './service.js';
+import { until } from './until.js';
 
 export interface RunningService {
   readonly bus: Bus;
@@ -22,6 +23,8 @@ export interface Installation {
   readonly log: RecordedLog;
   /** Starts an instance of a service. On RabbitMQ each has connections of its own, as a process would. */
   start(service: string, handlers: readonly Handler[], handles?: readonly string[]): Promise<RunningService>;
+  /** Resolves when requests that expired while waiting for this handler are gone. A broker counts from when it got them, a little later than the caller. */
+  expired(service: string, pattern: string): Promise<void>;
   /** Stops everything, and removes every queue and exchange. */
   remove(): Promise<void>;
 }
@@ -51,6 +54,7 @@ export async function inProcess(): Promise<Installation> {
       running.push(started);
       return started;
     },
+    expired: async () => undefined,
     async remove() {
       await Promise.all(running.map((service) => service.stop()));
       await bus.close();
@@ -63,17 +67,17 @@ export interface RabbitInstallation extends Installation {
   readonly id: string;
   /** The queues made so far, with the namespace. */
   queues(): string[];
-  /** A bus of its own, for example through a proxy, or of another installation. */
+  /** A bus of its own, for example through a proxy, or of another installation; not connected yet. */
+  newBus(url?: string, installation?: string): RabbitBus;
+  /** The same, connected. */
   connect(url?: string, installation?: string): Promise<RabbitBus>;
   startOn(
     bus: RabbitBus,
     service: string,
     handlers: readonly Handler[],
     handles?: readonly string[],
-  ): Promise<RunningService>;
+  ): Promise<RunningService & { strategy: RabbitStrategy }>;
 }
-
-export const AMQP_URL = process.env.TEST_AMQP_URL ?? 'amqp://127.0.0.1:5672';
 
 export async function onRabbit(): Promise<RabbitInstallation> {
   const namespace = `test-${randomUUID().slice(0, 8)}`;
@@ -84,9 +88,14 @@ export async function onRabbit(): Promise<RabbitInstallation> {
   const strategies: RabbitStrategy[] = [];
   const queues = (): string[] => [...new Set(strategies.flatMap((strategy) => strategy.queues))];
 
-  async function connected(url = AMQP_URL, installation = id): Promise<RabbitBus> {
+  function newBus(url = AMQP_URL, installation = id): RabbitBus {
     const bus = new RabbitBus({ url, namespace, installation, validate, name: `test ${namespace}` });
     buses.push(bus);
+    return bus;
+  }
+
+  async function connected(url?: string, installation?: string): Promise<RabbitBus> {
+    const bus = newBus(url, installation);
     await new Promise<void>((resolve) => bus.onConnected(resolve));
     return bus;
   }
@@ -96,12 +105,13 @@ export async function onRabbit(): Promise<RabbitInstallation> {
     service: string,
     handlers: readonly Handler[],
     handles?: readonly string[],
-  ): Promise<RunningService> {
+  ): Promise<RunningService & { strategy: RabbitStrategy }> {
     const strategy = new RabbitStrategy({ bus, service, handles });
     strategies.push(strategy);
     const app = await listen(strategy, handlers, log);
-    const started: RunningService = {
+    const started = {
       bus,
+      strategy,
       stop: async () => {
         if (!running.delete(started)) return;
         await app.close();
@@ -118,8 +128,11 @@ export async function onRabbit(): Promise<RabbitInstallation> {
     id,
     log,
     queues,
+    newBus,
     connect: connected,
     startOn,
+    expired: (service, pattern) =>
+      until('expiry', async () => (await ready(`${namespace}.${service}.${pattern}`)) === 0),
     start: async (service, handlers, handles) => startOn(await connected(), service, handlers, handles),
     async remove() {
       await Promise.all([...running].map((service) => service.stop()));
@@ -129,10 +142,10 @@ export async function onRabbit(): Promise<RabbitInstallation> {
   };
 }
 
-async function removeAll(namespace: string, queues: readonly string[]): Promise<void> {
-  const model = await connect(AMQP_URL, { noDelay: true });
-  const channel = await model.createChannel();
-  for (const queue of queues) await channel.deleteQueue(queue);
-  for (const exchange of Object.values(exchangesOf(namespace))) await channel.deleteExchange(exchange);
-  await model.close();
+/** Removes the durable queues given (`RabbitStrategy.queues`) and the exchanges of a namespace. */
+export async function removeAll(namespace: string, queues: readonly string[]): Promise<void> {
+  await withChannel(async (channel) => {
+    for (const queue of queues) await channel.deleteQueue(queue);
+    for (const exchange of Object.values(exchangesOf(namespace))) await channel.deleteExchange(exchange);
+  });
 }
