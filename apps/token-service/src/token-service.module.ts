@@ -5,11 +5,12 @@ import type { Logger } from 'pino';
 import { DataSource } from 'typeorm';
 import type { Bus } from '#libs/messaging';
 import { Outbox } from '#libs/persistence';
+import { NestLog } from '#libs/process';
 import { AccessTokensHandler } from './access-tokens/access-tokens.handler.js';
 import { RootHandler } from './access-tokens/root.handler.js';
 import { DeletedProjectsHandler } from './members/deleted-projects.handler.js';
 import { MembersHandler } from './members/members.handler.js';
-import { NestLog } from './nest-log.js';
+
 import { purgeHourly } from './triggers/expired-triggers.js';
 import { LastUsedHandler } from './triggers/last-used.handler.js';
 import { TriggersHandler } from './triggers/triggers.handler.js';
