@@ -41,11 +41,11 @@ const decided: readonly Status[] = ['success', 'failed', 'canceled', 'skipped'];
 export function nextStatuses(jobs: readonly ProcessableJob[]): Map<string, Status> {
   const moved = new Map<string, Status>();
   const byName = new Map(jobs.map((job) => [job.name, job]));
-  const inOrder = jobs.toSorted((a, b) => a.stageIdx - b.stageIdx);
+  const inOrder = inOrderOfDecision(jobs, byName);
   const setOf = (job: ProcessableJob) =>
     statusSet({ status: moved.get(job.name) ?? job.status, allowFailure: job.allowFailure });
   let stable = false;
-  // Jobs decide only on what has ended, so the order of decisions does not matter and passes repeat until nothing moves.
+  // Jobs decide only on what has ended, so the order matters for speed alone; passes repeat until nothing moves.
   while (!stable) {
     stable = true;
     let earlier: StatusSet = 0;
@@ -68,6 +68,31 @@ export function nextStatuses(jobs: readonly ProcessableJob[]): Map<string, Statu
     }
   }
   return moved;
+}
+
+/** By stage, inside a stage after the jobs that are needed: then one pass decides everything, and a second one finds nothing. */
+function inOrderOfDecision(
+  jobs: readonly ProcessableJob[],
+  byName: ReadonlyMap<string, ProcessableJob>,
+): ProcessableJob[] {
+  const byStage = jobs.toSorted((a, b) => a.stageIdx - b.stageIdx);
+  if (byStage.every((job) => job.needs.length === 0)) return byStage;
+  const ordered = new Set<ProcessableJob>();
+  const visited = new Set<ProcessableJob>();
+  for (const start of byStage) {
+    // With a stack of its own: a chain of needs may be as long as the pipeline.
+    const stack = [start];
+    for (let job = stack.at(-1); job; job = stack.at(-1)) {
+      const first = !visited.has(job);
+      visited.add(job);
+      const { stageIdx } = job;
+      const open = first ? job.needs.map((name) => byName.get(name)).filter((need) => need !== undefined) : [];
+      const sooner = open.filter((need) => need.stageIdx === stageIdx && !visited.has(need));
+      if (sooner.length > 0) stack.push(...sooner);
+      else ordered.add(stack.pop() as ProcessableJob);
+    }
+  }
+  return [...ordered];
 }
 
 function setOfNeeds(

@@ -1,4 +1,5 @@
-import { DUMP_SCHEMA, defineMappingTag, defineScalarTag, dump } from 'js-yaml';
+import { DUMP_SCHEMA, NOT_RESOLVED, defineMappingTag, defineScalarTag, dump } from 'js-yaml';
+import { looksLikeTime, resolvePlainScalar } from './scalars.js';
 import { Float, Reference, YamlMap, scalarText, type Value } from './values.js';
 
 /** JSON shape of a value that is carried on as it was written. */
@@ -10,28 +11,37 @@ export function toPlain(value: Value): unknown {
   return typeof value === 'bigint' ? value.toString() : value;
 }
 
+/** A scalar type whose texts are those that reading takes for it, so that other texts of the same look are quoted. */
+function scalarTag(name: 'int' | 'float', isIt: (value: unknown) => boolean) {
+  return defineScalarTag<unknown>(`tag:yaml.org,2002:${name}`, {
+    implicit: true,
+    resolve: (source) => {
+      const value = /^[-+.0-9]/.test(source) && !looksLikeTime(source) ? resolvePlainScalar(source) : null;
+      return isIt(value) ? value : NOT_RESOLVED;
+    },
+    identify: isIt,
+    represent: (value: number | bigint | Float) => scalarText(value),
+  });
+}
+
 const schema = DUMP_SCHEMA.withTags(
-  defineMappingTag<Map<string, Value>>('tag:yaml.org,2002:map', {
+  defineMappingTag<Map<unknown, unknown>>('tag:yaml.org,2002:map', {
     create: () => new Map(),
-    addPair: () => '',
+    addPair: () => 'maps are only written here',
     has: () => false,
     keys: (map) => map.keys(),
-    get: (map, key) => map.get(key as string),
+    get: (map, key) => map.get(key),
     identify: (value) => value instanceof Map,
-    represent: (map) => map as Map<unknown, unknown>,
+    represent: (map) => map,
   }),
-  defineScalarTag<unknown>('tag:yaml.org,2002:float', {
+  // Never written as such; makes a text like `:x`, which would read back as `x`, come in quotes.
+  defineScalarTag<string>('!ruby/symbol', {
     implicit: true,
-    resolve: (source) => source,
-    identify: (value) => value instanceof Float,
-    represent: (value: Float) => scalarText(value),
+    resolve: (source) => (/^:./.test(source) ? source : NOT_RESOLVED),
+    identify: () => false,
   }),
-  defineScalarTag<unknown>('tag:yaml.org,2002:int', {
-    implicit: true,
-    resolve: (source) => source,
-    identify: (value) => typeof value === 'bigint' || typeof value === 'number',
-    represent: (value: number | bigint) => String(value),
-  }),
+  scalarTag('float', (value) => value instanceof Float),
+  scalarTag('int', (value) => typeof value === 'bigint' || typeof value === 'number'),
 );
 
 /** Writes a value as YAML that reads back as the same value; shared parts are written out each time. */

@@ -17,6 +17,11 @@ const octal = /^[-+]?0_*[0-7][0-7_,]*$/;
 const decimal = /^[-+]?(?:0|[1-9](?:[0-9]|[,_][0-9])*)$/;
 const hexadecimal = /^[-+]?0x_*[0-9a-fA-F][0-9a-fA-F_,]*$/;
 
+/** Whether a plain text would be taken for a date or time stamp, which are refused when read. */
+export function looksLikeTime(text: string): boolean {
+  return time.test(text) || date.test(text);
+}
+
 /**
  * A plain scalar as Ruby's Psych reads it (ci-config.md §5.1): mostly YAML 1.1, but `y` and `n` are text, `1e3` is text,
  * `1,000` is a number and `:name` is the text `name`. Throws UnspecifiedClass for dates and time stamps.

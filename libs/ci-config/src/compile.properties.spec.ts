@@ -1,0 +1,127 @@
+import fc from 'fast-check';
+import { compile, mergedYaml, noFiles, parseConfig } from './index.js';
+import { compilePattern } from './expressions/pattern.js';
+import { parseExpression } from './expressions/expression.js';
+import { ExpressionSyntaxError } from './expressions/tokens.js';
+import { triggered } from './testing/contexts.js';
+
+/** Pieces that configurations are made of, put together at random: far closer to the compiler's branches than random text. */
+const scalar = fc.oneof(
+  fc.constantFrom(
+    'a',
+    'b',
+    '.a',
+    'main',
+    '$A',
+    '$A == "x"',
+    '/^a+/',
+    '1 day',
+    'never',
+    'manual',
+    'delayed',
+    'test',
+    '.pre',
+    '**/*',
+    'a: b',
+    '',
+  ),
+  fc.constantFrom(true, false, null, 0, 1, 5, 2.5),
+  fc.string({ maxLength: 8 }),
+);
+const keywords =
+  'script stage needs rules only except extends parallel matrix variables when allow_failure job if changes exists start_in tags image services cache artifacts environment name on_stop retry default workflow stages include inherit timeout hooks refs paths a b .a dependencies local';
+const keyword = fc.constantFrom(...keywords.split(' '));
+const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
+  tree: fc.oneof(
+    { maxDepth: 5 },
+    scalar,
+    fc.array(tie('tree'), { maxLength: 4 }),
+    fc.dictionary(keyword, tie('tree'), { maxKeys: 5 }),
+  ),
+}));
+const config = fc.dictionary(keyword, tree, { minKeys: 1, maxKeys: 6 }).map((value) => JSON.stringify(value));
+const brokenConfig = fc
+  .tuple(config, fc.nat(200), fc.string({ maxLength: 3 }))
+  .map(([text, at, more]) => text.slice(0, at) + more + text.slice(at));
+const anyText = fc.oneof(
+  config,
+  brokenConfig,
+  fc.string(),
+  fc.string({ unit: fc.constantFrom('a', ':', ' ', '\n', '-', '[', '{', '&', '*', '<', '!', '"', '|') }),
+);
+
+test('never throws, on any text', () => {
+  fc.assert(
+    fc.property(anyText, (text) => {
+      const plan = compile(text, noFiles, triggered());
+      expect(plan.ok ? plan.jobs.length > 0 : plan.errors.length > 0).toBe(true);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('same input, same plan; and what was parsed is not changed by planning', () => {
+  fc.assert(
+    fc.property(config, (text) => {
+      expect(compile(text, noFiles, triggered())).toEqual(compile(text, noFiles, triggered()));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('the merged file means the same as the file', () => {
+  fc.assert(
+    fc.property(config, (text) => {
+      const merged = mergedYaml(parseConfig(text, noFiles));
+      fc.pre(merged !== null && !text.includes('extends'));
+      expect(compile(merged ?? '', noFiles, triggered())).toEqual(compile(text, noFiles, triggered()));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('expressions are parsed or refused, never anything else', () => {
+  const piece = fc.constantFrom(
+    '$A',
+    '"x"',
+    "'",
+    '/a/',
+    '/ab/',
+    '(',
+    ')',
+    '==',
+    '=~',
+    '!~',
+    '!',
+    '&&',
+    '||',
+    'null',
+    'true',
+    ' ',
+    '\\',
+    '1',
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+      const refused = errorOf(() => parseExpression(pieces.join('')));
+      expect(refused === null || refused instanceof ExpressionSyntaxError).toBe(true);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('patterns are compiled or refused', () => {
+  fc.assert(
+    fc.property(fc.string(), (text) => void compilePattern(`/${text}/`)),
+    { numRuns: 1_000 },
+  );
+});
+
+function errorOf(action: () => unknown): unknown {
+  try {
+    action();
+    return null;
+  } catch (error) {
+    return error;
+  }
+}
