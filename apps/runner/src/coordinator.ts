@@ -11,7 +11,7 @@ export interface Answer {
 }
 
 /** What a running job is known by to the coordinator. */
-export interface JobCredential {
+interface JobCredential {
   id: number;
   token: string;
 }

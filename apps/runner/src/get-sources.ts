@@ -15,7 +15,7 @@ import {
 } from './sources.js';
 import { removeTree } from './workspace.js';
 
-export interface SourcesRun {
+interface SourcesRun {
   job: JobPayload;
   /** The checkout. */
   directory: string;

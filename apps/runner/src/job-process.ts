@@ -1,4 +1,4 @@
-import { spawn, execFile } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { constants, closeSync, openSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import net from 'node:net';
@@ -62,25 +62,39 @@ export interface ProcessRun {
 /**
  * Runs a program in a process group and session of its own, stdin from the null device, and returns its exit code, 128 + n when
  * signal n ended it. When it returns, its output has been taken in and its group is gone.
- * @throws when the program cannot be started
+ * @throws when the program cannot be started, and what `onOutput` threw
  */
 export async function runProcess(run: ProcessRun): Promise<number> {
   run.abort.throwIfAborted();
   const { reader, writer } = run.pipe.open();
+  let failure: Error | undefined;
+  const unheard = new AbortController();
   const outputEnd = new Promise<void>((resolve) => {
-    reader.on('data', (chunk: Buffer) => run.onOutput(chunk));
+    reader.on('data', (chunk: Buffer) => {
+      try {
+        if (failure === undefined) run.onOutput(chunk);
+      } catch (error) {
+        // A full disk, say. Thrown from here it would end the whole runner.
+        failure = error as Error;
+        unheard.abort();
+      }
+    });
     reader.on('error', () => undefined);
     reader.on('close', resolve);
   });
   const done = new AbortController();
   try {
-    const child = spawn(run.file, run.args, {
-      cwd: run.cwd,
-      env: { ...run.env, [run.marker.name]: run.marker.value },
-      stdio: ['ignore', writer, writer],
-      detached: true,
-    });
-    closeSync(writer);
+    let child: ChildProcess;
+    try {
+      child = spawn(run.file, run.args, {
+        cwd: run.cwd,
+        env: { ...run.env, [run.marker.name]: run.marker.value },
+        stdio: ['ignore', writer, writer],
+        detached: true,
+      });
+    } finally {
+      closeSync(writer);
+    }
     const exited = new Promise<number>((resolve, reject) => {
       child.on('error', reject);
       child.on('exit', (code, signal) => resolve(code ?? 128 + osConstants.signals[signal!]));
@@ -88,6 +102,7 @@ export async function runProcess(run: ProcessRun): Promise<number> {
     const group = child.pid;
     if (group !== undefined) {
       void endOnSignal(group, run.abort, ABORT_GRACE_MS, done.signal);
+      void endOnSignal(group, unheard.signal, 0, done.signal);
       if (run.terminate) void endOnSignal(group, run.terminate, run.terminationGraceMs ?? 0, done.signal);
     }
     const code = await exited;
@@ -97,6 +112,7 @@ export async function runProcess(run: ProcessRun): Promise<number> {
       await killMarked(run.marker);
       await Promise.race([outputEnd, pause(OUTPUT_END_MS, done.signal)]);
     }
+    if (failure !== undefined) throw failure;
     return code;
   } finally {
     done.abort();

@@ -40,7 +40,7 @@ export interface JobVariable {
   raw?: boolean;
 }
 
-export interface JobStep {
+interface JobStep {
   name: string;
   script: string[];
 }

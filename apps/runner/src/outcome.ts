@@ -1,5 +1,5 @@
 /** Why a job failed, in GitLab's words (runner-api.md §3.3). */
-export type FailureReason = 'script_failure' | 'runner_system_failure' | 'job_execution_timeout' | 'job_canceled';
+type FailureReason = 'script_failure' | 'runner_system_failure' | 'job_execution_timeout' | 'job_canceled';
 
 /** `message`: the log's last line after "ERROR: Job failed: ". */
 export type JobOutcome =

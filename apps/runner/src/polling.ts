@@ -6,7 +6,7 @@ export type PollResult =
   | { kind: 'trouble'; askedPauseMs: number | undefined };
 
 /** `quick`: empty answers in a row that were not held; `failures`: refusals or troubles in a row. */
-export interface PollState {
+interface PollState {
   quick: number;
   failures: number;
 }

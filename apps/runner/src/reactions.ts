@@ -4,7 +4,7 @@ import type { Answer } from './coordinator.js';
 export type Reaction = 'go-on' | 'cancel' | 'abort' | 'retry';
 
 /** What the end of a job does after the answer to its final PUT. */
-export type FinalReaction = 'done' | 'again' | 'resend-log' | 'retry';
+type FinalReaction = 'done' | 'again' | 'resend-log' | 'retry';
 
 type Outline = Pick<Answer, 'status' | 'headers'>;
 

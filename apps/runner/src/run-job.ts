@@ -63,7 +63,7 @@ export async function runJob(job: JobPayload, slot: JobSlot, pipe: OutputPipe, h
     });
     // The answer to the acknowledgement decides whether the job runs; directories can be made meanwhile.
     const [first, prepared] = await Promise.all([
-      acknowledge(host.coordinator, job),
+      acknowledge(host, job),
       prepareWorkspace(workspace, job, ready).then(
         () => undefined,
         (error: Error) => error,
@@ -76,10 +76,10 @@ export async function runJob(job: JobPayload, slot: JobSlot, pipe: OutputPipe, h
     }
     if (first) sender.heed(first, reaction);
     sender.start();
-    sayHello(log, job, host);
 
     let outcome: JobOutcome;
     try {
+      sayHello(log, job, host);
       if (prepared) throw prepared;
       outcome = canceled.signal.aborted
         ? { state: 'failed', reason: 'job_canceled', message: 'canceled' }
@@ -98,17 +98,18 @@ export async function runJob(job: JobPayload, slot: JobSlot, pipe: OutputPipe, h
             onScriptOutput: () => sender.expedite(),
           });
     } catch (error) {
-      outcome = {
-        state: 'failed',
-        reason: 'runner_system_failure',
-        message: `runner system failure: ${(error as Error).message}`,
-      };
+      outcome = systemFailure(error as Error);
     }
     clearTimeout(timer);
     // Before the report: once a job counts as ended, nothing of it is left.
     const left = await leaveNothing(marker, workspace.temporary);
-    if (left) log.line(`\x1b[0;33mWARNING: ${left}\x1b[0;m`);
-    log.line(outcome.state === 'success' ? 'Job succeeded' : `ERROR: Job failed: ${outcome.message}`);
+    try {
+      if (left) log.line(`\x1b[0;33mWARNING: ${left}\x1b[0;m`);
+      log.line(outcome.state === 'success' ? 'Job succeeded' : `ERROR: Job failed: ${outcome.message}`);
+    } catch (error) {
+      // A log that cannot be written on (a full disk) must not keep the result from being reported.
+      outcome = systemFailure(error as Error);
+    }
     const delivery = await sender.finish(outcome, host.giveUp);
     const verdict = outcome.state === 'success' ? 'succeeded' : `failed, ${outcome.message}`;
     if (delivery.kind === 'reported') return verdict;
@@ -122,8 +123,8 @@ export async function runJob(job: JobPayload, slot: JobSlot, pipe: OutputPipe, h
 }
 
 /** `PUT state=running`, the sign that the job arrived (runner-api.md §2.5); no answer is no obstacle. */
-async function acknowledge(coordinator: Coordinator, job: JobPayload): Promise<Answer | undefined> {
-  return coordinator.updateJob(job, { state: 'running', output: {} }).catch(() => undefined);
+async function acknowledge({ coordinator, giveUp }: JobHost, job: JobPayload): Promise<Answer | undefined> {
+  return coordinator.updateJob(job, { state: 'running', output: {} }, giveUp).catch(() => undefined);
 }
 
 function sayHello(log: JobLog, job: JobPayload, host: JobHost): void {
@@ -144,4 +145,8 @@ async function leaveNothing(marker: ReturnType<typeof createMarker>, temporary: 
   } catch (error) {
     return `could not clean up after the job: ${(error as Error).message}`;
   }
+}
+
+function systemFailure({ message }: Error): JobOutcome {
+  return { state: 'failed', reason: 'runner_system_failure', message: `runner system failure: ${message}` };
 }

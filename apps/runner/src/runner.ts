@@ -112,6 +112,8 @@ export class Runner {
       stopped: this.stopped.signal,
       giveUp: this.giveUp.signal,
     };
+    // What is missing on the machine is told at the start, not when a job was taken.
+    await (await createPipe(stateDir)).remove();
     try {
       await Promise.all(Array.from({ length: this.concurrency }, (_, worker) => this.work(worker, host)));
     } finally {
@@ -123,7 +125,8 @@ export class Runner {
   private async work(worker: number, host: JobHost): Promise<void> {
     let polling = FIRST_POLL;
     while (!this.draining.signal.aborted && this.claimBuild()) {
-      const pipe = await OutputPipe.create(join(host.stateDir, `pipe-${randomBytes(8).toString('hex')}`));
+      const pipe = await this.preparePipe(host.stateDir);
+      if (pipe === undefined) return;
       try {
         while (!this.draining.signal.aborted) {
           const { result, body } = await this.poll(host.coordinator);
@@ -139,6 +142,19 @@ export class Runner {
         await pipe.remove();
       }
     }
+  }
+
+  /** Takes no job while the machine has no room to run one; undefined when the runner stops meanwhile. */
+  private async preparePipe(stateDir: string): Promise<OutputPipe | undefined> {
+    while (!this.draining.signal.aborted) {
+      try {
+        return await createPipe(stateDir);
+      } catch (error) {
+        this.complain(`cannot prepare for a job: ${(error as Error).message}`);
+        await pause(5000, this.draining.signal);
+      }
+    }
+    return undefined;
   }
 
   /** One of `maxBuilds`, claimed before the request: a job that was handed out must be run. */
@@ -233,6 +249,10 @@ export class Runner {
     if (this.lastTrouble !== '') this.say(`${this.options.url} answers again`);
     this.lastTrouble = '';
   }
+}
+
+function createPipe(stateDir: string): Promise<OutputPipe> {
+  return OutputPipe.create(join(stateDir, `pipe-${randomBytes(8).toString('hex')}`));
 }
 
 /** Tells this machine from others that use the same token (runner-api.md §1.8); made once and kept. */

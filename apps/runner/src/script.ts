@@ -5,7 +5,7 @@ export function quote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-export interface ScriptSource {
+interface ScriptSource {
   lines: readonly string[];
   variables: readonly ReadyVariable[];
   /** Where the file of a file variable lies. */

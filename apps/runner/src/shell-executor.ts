@@ -21,7 +21,7 @@ import { environmentFile, variableFile, type Workspace } from './workspace.js';
 /** runner-api.md §6.1 */
 const AFTER_SCRIPT_LIMIT_MS = 5 * 60_000;
 
-export interface Execution {
+interface Execution {
   job: JobPayload;
   workspace: Workspace;
   buildsDir: string;

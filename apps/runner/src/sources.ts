@@ -2,7 +2,7 @@ import type { JobPayload } from './job.payload.js';
 import { remoteUrl } from './git-remote.js';
 import { RUNNER_VERSION } from './version.js';
 
-export type GitStrategy = 'clone' | 'fetch' | 'none' | 'empty';
+type GitStrategy = 'clone' | 'fetch' | 'none' | 'empty';
 
 /** What `get_sources` reads out of the job's variables. */
 export type Settings = (name: string) => string | undefined;

@@ -25,7 +25,7 @@ const FINAL_PAUSES_S = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 const LONGEST_FINISH_MS = 60 * 60_000;
 const LARGEST_LOG_RESENDS = 5;
 
-export interface TraceListener {
+interface TraceListener {
   /** The coordinator wants the job canceled, with its after_script. */
   cancel(): void;
   /** The coordinator no longer knows the job as running. */
@@ -33,7 +33,7 @@ export interface TraceListener {
 }
 
 /** `refused`: the coordinator had ended the job itself; `lost`: it could not be told. */
-export type Delivery = { kind: 'reported' } | { kind: 'refused' } | { kind: 'lost'; why: string };
+type Delivery = { kind: 'reported' } | { kind: 'refused' } | { kind: 'lost'; why: string };
 
 /** Carries the log of one job, and at the end its outcome, to the coordinator; hears from its answers what becomes of the job. */
 export class TraceSender {
