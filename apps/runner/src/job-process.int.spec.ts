@@ -69,5 +69,5 @@ test('output that cannot be taken in ends the process with that error', async ()
 });
 
 test('a program that is not there is an error', async () => {
-  await expect(run('', { file: 'no-such-program' })).rejects.toThrow('ENOENT');
+  await expect(run('', { file: join(directory, 'no-such-program') })).rejects.toThrow('ENOENT');
 });
