@@ -40,7 +40,34 @@ export function describeApi(app: INestApplication, config: GatewayConfig): void 
     .addApiKey({ type: 'apiKey', in: 'header', name: 'JOB-TOKEN' }, 'job token')
     .addBearerAuth({ type: 'http', scheme: 'bearer' }, 'bearer')
     .build();
-  app.get(ApiDocument).document = SwaggerModule.createDocument(app, base);
+  const document = SwaggerModule.createDocument(app, base);
+  app.get(ApiDocument).document = { ...document, paths: pathsOnTheirOwn(document.paths) };
+}
+
+/**
+ * A handler with two paths has one set of metadata for both: each path keeps what is in it, and has the rest in the body alone. The ref
+ * of the trigger call is in one of its two URLs.
+ */
+function pathsOnTheirOwn(shared: OpenAPIObject['paths']): OpenAPIObject['paths'] {
+  const paths = structuredClone(shared);
+  for (const [path, operations] of Object.entries(paths)) {
+    for (const operation of Object.values(operations as Record<string, Operation>)) {
+      const inPath = (name: string) => path.includes(`{${name}}`);
+      operation.parameters = operation.parameters?.filter((each) => each.in !== 'path' || inPath(each.name));
+      for (const { schema } of Object.values(operation.requestBody?.content ?? {})) {
+        schema.properties = Object.fromEntries(Object.entries(schema.properties).filter(([name]) => !inPath(name)));
+        if (schema.required) schema.required = schema.required.filter((name) => !inPath(name));
+        if (schema.required?.length === 0) delete schema.required;
+      }
+    }
+  }
+  return paths;
+}
+
+/** An operation as `describeHandler` writes it. */
+interface Operation {
+  parameters?: { name: string; in: string }[];
+  requestBody?: { content: Record<string, { schema: { properties: Record<string, unknown>; required?: string[] } }> };
 }
 
 const described = new WeakSet<Function>();
@@ -65,7 +92,7 @@ function describeHandler({ controller, name, handler, method, paths, need }: Han
       ),
     ),
   );
-  const others = parameters.filter((each) => !inPath.includes(each.name));
+  const others = parameters.filter(({ name: each }) => !paths.every((path) => pathNames(path).includes(each)));
   apply(ApiExtraModels(...others.flatMap(({ itemClass }) => itemClass ?? [])));
   if (!bodyMethods.has(method)) apply(...others.map(queryParameter));
   else if (others.length > 0) apply(bodyOf(others));
@@ -112,6 +139,5 @@ function bodyOf(parameters: DescribedParameter[]): MethodDecorator {
     ),
     required: parameters.filter(({ required }) => required).map(({ name }) => name),
   };
-  if (schema.required.length === 0) Reflect.deleteProperty(schema, 'required');
   return applyDecorators(ApiBody({ required: false, schema }), ApiConsumes(...forms));
 }

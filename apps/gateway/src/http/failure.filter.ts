@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { type ArgumentsHost, Catch, type ExceptionFilter, NotFoundException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
@@ -49,7 +50,7 @@ export function send(reply: FastifyReply, refusal: Refusal): void {
 
 /** For the log: the error's own words and where it was, but no fields, which may hold parameters of a statement; tokens are masked. */
 function describe(error: unknown): { type: string; message: string; code?: unknown; stack?: string } {
-  if (!(error instanceof Error)) return { type: typeof error, message: masked(String(error)) };
+  if (!types.isNativeError(error)) return { type: typeof error, message: masked(String(error)) };
   return {
     type: error.name,
     message: masked(error.message),

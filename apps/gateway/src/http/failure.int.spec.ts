@@ -1,3 +1,4 @@
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { Controller, Delete, Get, HttpException, Param, Post, Res } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -36,7 +37,7 @@ class ThingsController {
     if (how === 'nest') throw new HttpException('no tea here', 418);
     if (how === 'sql')
       await this.database.query('select $1::text as "secret" from nowhere', ['parameter-of-statement']);
-    if (how === 'database') throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+    if (how === 'database') await behindProxy.query('select 1');
     if (how === 'late') {
       reply.hijack();
       reply.raw.writeHead(200, { 'Content-Length': '100' });
@@ -72,11 +73,32 @@ class ThingsController {
 let gateway: TestGateway;
 let api: string;
 
+/** A database that can be cut off: its connections go through a proxy. */
+let behindProxy: DataSource;
+const connections = new Set<Socket>();
+const proxy = createServer((socket) => {
+  const { hostname, port } = new URL(gateway.databaseUrl);
+  const server = connect(Number(port || 5432), hostname);
+  for (const each of [socket, server]) {
+    connections.add(each);
+    each.on('error', () => each.destroy());
+    each.on('close', () => connections.delete(each));
+  }
+  socket.pipe(server).pipe(socket);
+});
+
 beforeAll(async () => {
   gateway = await startTestGateway([ThingsController]);
   api = `${gateway.url}/api/v4`;
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const url = new URL(gateway.databaseUrl);
+  url.host = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  behindProxy = await new DataSource({ type: 'postgres', url: url.href }).initialize();
 });
-afterAll(() => gateway.close());
+afterAll(async () => {
+  await behindProxy.destroy();
+  await gateway.close();
+});
 
 async function ask(path: string, init: RequestInit = {}) {
   const response = await fetch(path.startsWith('/') ? `${gateway.url}${path}` : `${api}/${path}`, init);
@@ -91,7 +113,6 @@ describe('errors become GitLab’s answers', () => {
     ['things/fail/sql', 500, { message: '500 Internal Server Error' }],
     ['things/fail/timeout', 503, { message: '503 Service Unavailable' }],
     ['things/fail/unpublished', 503, { message: '503 Service Unavailable' }],
-    ['things/fail/database', 503, { message: '503 Service Unavailable' }],
     ['things/fail/nest', 418, { error: "418 I'm a Teapot" }],
     ['things/abc', 400, { error: 'item_id is invalid' }],
     ['things?page=x', 400, { error: 'page is invalid' }],
@@ -106,6 +127,22 @@ describe('errors become GitLab’s answers', () => {
     expect(answer.headers.get('content-type')).toBe('application/json');
     expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
     expect(answer.headers.get('x-frame-options')).toBe('SAMEORIGIN');
+  });
+
+  it('a database that cannot be reached is a 503, and works again once it can', async () => {
+    const { port } = proxy.address() as AddressInfo;
+    expect((await ask('things/fail/database')).status).toBe(418);
+    for (const connection of connections) connection.destroy();
+    await new Promise((resolve) => proxy.close(resolve));
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const answer = await ask('things/fail/database');
+      expect([answer.status, answer.text]).toEqual([503, '{"message":"503 Service Unavailable"}']);
+      expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
+    }
+    await new Promise<void>((resolve) => proxy.listen(port, '127.0.0.1', resolve));
+    expect((await ask('things/fail/database')).status).toBe(418);
+    for (const connection of connections) connection.destroy();
+    proxy.close();
   });
 
   it('503 says when to come back, in whole seconds', async () => {
@@ -129,7 +166,7 @@ describe('errors become GitLab’s answers', () => {
   });
 
   it('cuts off an answer that fails in the middle', async () => {
-    await expect(ask('things/fail/late')).rejects.toThrow();
+    await expect(ask('things/fail/late')).rejects.toThrow(/terminated|fetch failed/);
   });
 
   it('a broken body sent to no route is still no route', async () => {

@@ -1,5 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { STATUS_CODES } from 'node:http';
+import { types } from 'node:util';
 import { internalError, invalidParameters, Refusal, unavailable, unknownRoute } from '#libs/contracts';
 import { PublishFailed, RequestTimeout } from '#libs/messaging';
 
@@ -47,10 +48,12 @@ const awayTexts =
 
 /** Whether an error of the database means that it cannot be reached, rather than that a statement was wrong. */
 export function isDatabaseAway(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  if (!types.isNativeError(error)) return false;
   // A refused connection to a name with two addresses, and TypeORM's wrapper around what the driver said.
-  if (error instanceof AggregateError) return error.errors.some(isDatabaseAway);
-  const { code, driverError, syscall } = error as { code?: unknown; driverError?: unknown; syscall?: unknown };
+  const { code, driverError, syscall, errors } = error as Partial<
+    Record<'code' | 'driverError' | 'syscall' | 'errors', unknown>
+  >;
+  if (Array.isArray(errors)) return errors.some(isDatabaseAway);
   if (driverError !== undefined && driverError !== error && isDatabaseAway(driverError)) return true;
   // The socket file of a local server that is not there; any other missing file is a fault of ours.
   if (code === 'ENOENT' && syscall === 'connect') return true;

@@ -414,7 +414,14 @@ describe('curl', () => {
 
   it('sends a trigger call as the manual shows it', async () => {
     const answer = await curl(
-      ...['--request', 'POST', '--form', 'token=TOKEN', '--form', 'ref=main', '--form', 'variables[UPLOAD_TO_S3]=true'],
+      '--request',
+      'POST',
+      '--form',
+      'token=TOKEN',
+      '--form',
+      'ref=main',
+      '--form',
+      'variables[UPLOAD_TO_S3]=true',
       `${api}/9/trigger/pipeline`,
     );
     expect(JSON.parse(answer).sent).toEqual({

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { type DynamicModule, Global, Module, type Type } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { type DestinationStream, pino } from 'pino';
+import { pino } from 'pino';
 import { DataSource } from 'typeorm';
 import { scratchDatabase } from '../../../../libs/persistence/src/testing/scratch-database.js';
 import type { GatewayConfig } from '../config.js';
@@ -14,6 +14,7 @@ export interface TestGateway {
   url: string;
   port: number;
   database: DataSource;
+  databaseUrl: string;
   /** Lines of the log so far. */
   logged: string[];
   close(): Promise<void>;
@@ -21,7 +22,8 @@ export interface TestGateway {
 
 export const externalUrl = 'https://ci.example.com';
 
-const views = `
+/** Tables in the place of the views that the services publish. */
+export const publishedViews = `
   create schema tokens;
   create schema pipelines;
   create table tokens.access_credentials (token_hash bytea primary key, token_id bigint, scopes text[], expires_at timestamptz,
@@ -31,43 +33,46 @@ const views = `
     builds_access_level text, state text, archived boolean);
   create table pipelines.job_credentials (token_hash bytea primary key, job_id bigint, project_id bigint, pipeline_id bigint,
     user_id bigint, status text, erased boolean, expires_at timestamptz);
+  create table tokens.trigger_credentials (token_hash bytea primary key, trigger_id bigint, project_id bigint, short_token text,
+    expires_at timestamptz, owner_id bigint, owner_username text, owner_name text, owner_email text, owner_state text,
+    owner_admin boolean, owner_access_level int);
 `;
 
 export async function startTestGateway(controllers: Type[], level = 'debug'): Promise<TestGateway> {
   const scratch = await scratchDatabase('gateway');
-  const database = await new DataSource({
-    type: 'postgres',
-    url: scratch.url,
-    extra: { connectionTimeoutMillis: 2_000 },
-  }).initialize();
-  await database.query(views);
+  const database = new DataSource({ type: 'postgres', url: scratch.url, extra: { connectionTimeoutMillis: 2_000 } });
   const logged: string[] = [];
-  const destination: DestinationStream = { write: (line) => logged.push(line) };
-  const config: GatewayConfig = {
+  const log = pino({ level }, { write: (line) => logged.push(line) });
+  let app: NestFastifyApplication | undefined;
+  const close = async () => {
+    await app?.close();
+    if (database.isInitialized) await database.destroy();
+    await scratch.drop();
+  };
+  try {
+    await database.initialize();
+    await database.query(publishedViews);
+    app = await createGateway(featuresOf(controllers, database), testConfig(scratch.url, level), log);
+    await app.listen(0, '127.0.0.1');
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  return { app, port, url: `http://127.0.0.1:${port}`, database, databaseUrl: scratch.url, logged, close };
+}
+
+export function testConfig(databaseUrl: string, logLevel = 'info'): GatewayConfig {
+  return {
     port: 0,
     host: '127.0.0.1',
     externalUrl,
-    databaseUrl: scratch.url,
+    databaseUrl,
     amqpUrl: 'amqp://unused.invalid',
     namespace: 'test',
     storageUrl: '/nonexistent',
     triggerTokens: 'once',
-    logLevel: level,
-  };
-  const app = await createGateway(featuresOf(controllers, database), config, pino({ level }, destination));
-  await app.listen(0, '127.0.0.1');
-  const { port } = app.getHttpServer().address() as AddressInfo;
-  return {
-    app,
-    port,
-    url: `http://127.0.0.1:${port}`,
-    database,
-    logged,
-    close: async () => {
-      await app.close();
-      if (database.isInitialized) await database.destroy();
-      await scratch.drop();
-    },
+    logLevel,
   };
 }
 
