@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { Environment, logLevels } from '#libs/process';
 
 /** Git transports that `import_url` may name; `file` includes plain local paths. */
 export const repositorySchemes = ['https', 'http', 'ssh', 'file'] as const;
@@ -35,77 +36,54 @@ export class PipelineServiceConfig {
   logLevel!: string;
 }
 
-/** What the operator has to correct, all of it at once. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-
-  /** @param faults one sentence each, naming the variable and never a secret's value */
-  constructor(readonly faults: string[]) {
-    super(`The pipeline service cannot start:\n${faults.map((fault) => `- ${fault}`).join('\n')}`);
-  }
-}
-
 /** Shorter keys are guesses; this is what `openssl rand -hex 16` prints. */
 const secretKeyLength = 32;
-const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
+const loopbackNames = ['localhost', '127.0.0.1', '::1'];
 
 /**
- * Reads the environment of the pipeline service's process.
+ * Reads the environment of the pipeline service's process (architecture.md §4).
  * @throws ConfigError with everything that is wrong
  */
 export function readConfig(env: NodeJS.ProcessEnv): PipelineServiceConfig {
-  const faults: string[] = [];
-  const given = (name: string): string | undefined => env[name]?.trim() || undefined;
-  const list = (name: string): string[] =>
-    (given(name) ?? '')
-      .split(',')
-      .map((item) => item.trim())
-      .filter((item) => item !== '');
-  const url = (name: string, protocols: string[], required: boolean): string | undefined => {
-    const value = given(name);
-    if (value === undefined) {
-      if (required) faults.push(`${name} is missing: give an address that begins with ${protocols[0]}//`);
-      return undefined;
-    }
-    if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol))
-      faults.push(`${name} is not an address that begins with ${protocols.map((name) => `${name}//`).join(' or ')}`);
-    return value;
-  };
-
-  const schemes = given('REPOSITORY_SCHEMES') ? list('REPOSITORY_SCHEMES') : ['https', 'http', 'ssh'];
-  for (const scheme of schemes)
-    if (!(repositorySchemes as readonly string[]).includes(scheme))
-      faults.push(`REPOSITORY_SCHEMES names ${JSON.stringify(scheme)}: it may name ${repositorySchemes.join(', ')}`);
-
-  const secretKey = given('SECRET_KEY') ?? '';
-  if (secretKey.length < secretKeyLength)
-    faults.push(
-      `SECRET_KEY ${secretKey ? 'is too short' : 'is missing'}: give at least ${secretKeyLength} random characters, the same in all services`,
-    );
-
-  const logLevel = given('LOG_LEVEL') ?? 'info';
-  if (!logLevels.includes(logLevel)) faults.push(`LOG_LEVEL is not one of ${logLevels.join(', ')}`);
-
-  const hosts = list('REPOSITORY_HOSTS');
+  const environment = new Environment(env);
+  const cacheDir = resolve(environment.text('CACHE_DIR') ?? './data/cache');
+  const hosts = environment.list('REPOSITORY_HOSTS');
   const config: PipelineServiceConfig = {
-    databaseUrl: url('DATABASE_URL', ['postgres:', 'postgresql:'], true) ?? '',
-    migrationDatabaseUrl: url('MIGRATION_DATABASE_URL', ['postgres:', 'postgresql:'], false),
-    amqpUrl: url('AMQP_URL', ['amqp:', 'amqps:'], true) ?? '',
-    namespace: given('NAMESPACE') ?? 'flagfall',
-    cacheDir: resolve(given('CACHE_DIR') ?? './data/cache'),
+    databaseUrl: environment.requiredUrl('DATABASE_URL', ['postgres:', 'postgresql:']),
+    migrationDatabaseUrl: environment.url('MIGRATION_DATABASE_URL', ['postgres:', 'postgresql:']),
+    amqpUrl: environment.requiredUrl('AMQP_URL', ['amqp:', 'amqps:']),
+    namespace: environment.text('NAMESPACE') ?? 'flagfall',
+    cacheDir,
     repositories: {
-      schemes: schemes as RepositoryScheme[],
-      roots: list('REPOSITORY_ROOTS').map((root) => resolve(root)),
+      schemes: readSchemes(environment),
+      roots: environment.list('REPOSITORY_ROOTS').map((root) => resolve(root)),
       privateHosts: hosts.includes('*') ? 'any' : hosts,
-      loopback: hosts.some((host) => host === 'localhost' || host === '127.0.0.1' || host === '::1'),
-      forbiddenRoots: [resolve(given('CACHE_DIR') ?? './data/cache')],
+      loopback: hosts.some((host) => loopbackNames.includes(host)),
+      forbiddenRoots: [cacheDir],
     },
-    sshKeyFile: given('SSH_KEY_FILE'),
-    sshKnownHostsFile: given('SSH_KNOWN_HOSTS_FILE'),
-    secretKey,
-    externalUrl: (url('EXTERNAL_URL', ['http:', 'https:'], true) ?? '').replace(/\/+$/, ''),
-    logLevel,
+    sshKeyFile: environment.text('SSH_KEY_FILE'),
+    sshKnownHostsFile: environment.text('SSH_KNOWN_HOSTS_FILE'),
+    secretKey: environment.secret('SECRET_KEY', secretKeyLength) ?? '',
+    externalUrl: environment.requiredUrl('EXTERNAL_URL', ['http:', 'https:']).replace(/\/+$/, ''),
+    logLevel: environment.oneOf('LOG_LEVEL', logLevels, 'info'),
   };
-  if (faults.length > 0) throw new ConfigError(faults);
+  if (config.secretKey === '')
+    environment.fault(
+      `SECRET_KEY is missing: give at least ${secretKeyLength} random characters, the same in all services`,
+    );
+  if (!/^[\w-]{1,50}$/.test(config.namespace))
+    environment.fault('NAMESPACE may have letters, digits, _ and - only, 50 at most');
+  environment.check('The pipeline service');
   return config;
+}
+
+function readSchemes(environment: Environment): RepositoryScheme[] {
+  const given = environment.list('REPOSITORY_SCHEMES');
+  const isScheme = (word: string): word is RepositoryScheme => (repositorySchemes as readonly string[]).includes(word);
+  for (const word of given)
+    if (!isScheme(word))
+      environment.fault(
+        `REPOSITORY_SCHEMES names ${JSON.stringify(word)}: it may name ${repositorySchemes.join(', ')}`,
+      );
+  return given.length > 0 ? given.filter(isScheme) : ['https', 'http', 'ssh'];
 }

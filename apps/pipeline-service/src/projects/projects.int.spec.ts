@@ -146,6 +146,10 @@ describe('projects', () => {
       };
       running.service.get(ProjectSweeper).wake();
       await until('it to be gone', async () => (await stateOf(projectId)) === undefined);
+      expect(await refusal(running.ask(ShowProject, { projectId }))).toEqual([
+        404,
+        { message: '404 Project Not Found' },
+      ]);
     });
   });
 
