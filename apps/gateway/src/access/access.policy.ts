@@ -14,8 +14,8 @@ interface Rule {
   level: number;
   /** The level from which one may for things that others started; `level` then holds for one's own alone. */
   othersLevel?: number;
-  /** Who else may: everybody who can see the project, or everybody who can see it while its jobs are public. */
-  open?: 'readers' | 'readers of public jobs';
+  /** Who else may: everybody who can see the project, the same unless it is private, or the same while its jobs are public. */
+  open?: 'readers' | 'readers unless private' | 'readers of public jobs';
   /** What somebody without credentials gets: 401 whatever the project is, or what the project's visibility says (trigger-api.md §3.2). */
   anonymous: 'unauthorized' | 'as any reader';
   /** Part of CI/CD: not there for anybody when the project has that switched off. */
@@ -30,7 +30,7 @@ const job = { ci: true, anonymous: 'unauthorized' } as const;
 /** Role × action: trigger-api.md §3.2 and §3.3 as one table. */
 const rules = {
   'read-project': { level: Guest, open: 'readers', anonymous: 'as any reader' },
-  'read-repository': { level: Reporter, open: 'readers', anonymous: 'as any reader' },
+  'read-repository': { level: Reporter, open: 'readers unless private', anonymous: 'as any reader' },
   'edit-project': { level: Maintainer, anonymous: 'unauthorized' },
   'delete-project': { level: Owner, anonymous: 'unauthorized' },
   'read-members': { level: Guest, open: 'readers', anonymous: 'as any reader' },
@@ -106,5 +106,14 @@ function seesJobs(viewer: Viewer, project: ProjectFacts): boolean {
 }
 
 function isOpen(rule: Rule, project: ProjectFacts): boolean {
-  return rule.open === 'readers' || (rule.open === 'readers of public jobs' && project.publicJobs);
+  switch (rule.open) {
+    case 'readers':
+      return true;
+    case 'readers unless private':
+      return project.visibility !== 'private';
+    case 'readers of public jobs':
+      return project.publicJobs;
+    case undefined:
+      return false;
+  }
 }

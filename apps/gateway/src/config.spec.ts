@@ -1,0 +1,66 @@
+import { ConfigError, readConfig } from './config.js';
+
+const needed = { DATABASE_URL: 'postgres://db/flagfall', AMQP_URL: 'amqp://broker' };
+
+it('needs only its servers', () => {
+  expect(readConfig(needed)).toMatchObject({
+    port: 8080,
+    host: '127.0.0.1',
+    externalUrl: 'http://127.0.0.1:8080',
+    namespace: 'flagfall',
+    storageUrl: expect.stringMatching(/\/data\/storage$/),
+    triggerTokens: 'once',
+    logLevel: 'info',
+  });
+});
+
+it.each([
+  [{ EXTERNAL_URL: 'https://ci.example.com/' }, { externalUrl: 'https://ci.example.com' }],
+  [
+    { HOST: '0.0.0.0', PORT: '9000' },
+    { port: 9000, externalUrl: 'http://localhost:9000' },
+  ],
+  [{ HOST: '::1' }, { externalUrl: 'http://[::1]:8080' }],
+  [{ STORAGE_URL: 's3://bucket', DATA_DIR: '/x' }, { storageUrl: 's3://bucket' }],
+  [{ DATA_DIR: '/x' }, { storageUrl: '/x/storage' }],
+  [{ NAMESPACE: ' ' }, { namespace: 'flagfall' }],
+])('%j', (env, config) => expect(readConfig({ ...needed, ...env })).toMatchObject(config));
+
+it('tells all faults at once, and no secrets', () => {
+  const error = faultyReading({
+    DATABASE_URL: 'mysql://user:secret@db',
+    EXTERNAL_URL: 'ci.example.com',
+    PORT: '80a',
+    TRIGGER_TOKENS: 'twice',
+    SECRET_KEY: 'too-short-secret',
+    ROOT_TOKEN: 'secret',
+    LOG_LEVEL: 'loud',
+  });
+  expect(error.faults).toEqual([
+    'PORT is not a number from 0 to 65535',
+    'TRIGGER_TOKENS is not one of once, retrievable',
+    'SECRET_KEY is too short: give at least 32 random characters, the same in all services',
+    'ROOT_TOKEN is too short: give at least 20 random characters',
+    'EXTERNAL_URL is not an address that begins with http:// or https://',
+    'DATABASE_URL is not an address that begins with postgres:// or postgresql://',
+    'AMQP_URL is missing: give an address that begins with amqp://',
+    'LOG_LEVEL is not one of fatal, error, warn, info, debug, trace, silent',
+  ]);
+  expect(String(error)).not.toMatch(/user:secret|too-short-secret/);
+});
+
+function faultyReading(env: NodeJS.ProcessEnv): ConfigError {
+  try {
+    readConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
+  throw new Error('There should have been faults');
+}
+
+it('keeps retrievable trigger tokens only under a key', () => {
+  expect(() => readConfig({ ...needed, TRIGGER_TOKENS: 'retrievable' })).toThrow('SECRET_KEY is missing');
+  const secretKey = 'k'.repeat(32);
+  expect(readConfig({ ...needed, TRIGGER_TOKENS: 'retrievable', SECRET_KEY: secretKey })).toMatchObject({ secretKey });
+});
