@@ -1,4 +1,5 @@
-import { ConfigError, isLoopback, readConfig } from './config.js';
+import { ConfigError } from '#libs/process';
+import { isLoopback, readConfig } from './config.js';
 
 describe('readConfig', () => {
   it('needs nothing', () => {
@@ -7,11 +8,14 @@ describe('readConfig', () => {
       host: '127.0.0.1',
       port: 8080,
       databaseUrl: undefined,
+      migrationDatabaseUrl: undefined,
       amqpUrl: undefined,
+      namespace: 'flagfall',
       rootToken: undefined,
       secretKey: undefined,
       runnerConcurrency: 2,
       demo: true,
+      logLevel: 'warn',
     });
   });
 
@@ -36,7 +40,7 @@ describe('readConfig', () => {
     const read = () => readConfig({ PORT: '70000', DEMO: 'no', RUNNER_CONCURRENCY: '1.5' });
     expect(read).toThrow(ConfigError);
     expect(read).toThrow(
-      'Flagfall cannot start:\n- DEMO is neither true nor false\n- PORT is not a whole number from 0 to 65535\n- RUNNER_CONCURRENCY is not a whole number from 0 to 256',
+      'Flagfall cannot start:\n- PORT is not a whole number from 0 to 65535\n- RUNNER_CONCURRENCY is not a whole number from 0 to 256\n- DEMO is not one of true, false',
     );
   });
 });

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { Environment, logLevels } from '#libs/process';
 
 /** What the one process is told from outside, beside what its services read for themselves (architecture.md §4). */
 export interface StandaloneConfig {
@@ -9,24 +10,18 @@ export interface StandaloneConfig {
   port: number;
   /** PostgreSQL to use instead of the embedded one. */
   databaseUrl?: string;
+  migrationDatabaseUrl?: string;
   /** RabbitMQ to use instead of messages within the process. */
   amqpUrl?: string;
+  /** Prefix of this installation's exchanges and queues on RabbitMQ. */
+  namespace: string;
   rootToken?: string;
   secretKey?: string;
   /** Jobs that the built-in runner takes at once; 0 switches it off. */
   runnerConcurrency: number;
   /** Whether an empty installation gets the demo project. */
   demo: boolean;
-}
-
-/** What the operator has to correct, all of it at once. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-
-  /** @param faults one sentence each, naming the variable and never a secret's value */
-  constructor(readonly faults: string[]) {
-    super(`Flagfall cannot start:\n${faults.map((fault) => `- ${fault}`).join('\n')}`);
-  }
+  logLevel: string;
 }
 
 const mostJobs = 256;
@@ -36,28 +31,23 @@ const mostJobs = 256;
  * @throws ConfigError with everything that is wrong
  */
 export function readConfig(env: NodeJS.ProcessEnv): StandaloneConfig {
-  const faults: string[] = [];
-  const given = (name: string): string | undefined => env[name]?.trim() || undefined;
-  const whole = (name: string, usual: number, most: number): number => {
-    const value = Number(given(name) ?? usual);
-    if (!Number.isInteger(value) || value < 0 || value > most)
-      faults.push(`${name} is not a whole number from 0 to ${most}`);
-    return value;
-  };
-  const demo = given('DEMO') ?? 'true';
-  if (demo !== 'true' && demo !== 'false') faults.push('DEMO is neither true nor false');
+  const environment = new Environment(env);
   const config: StandaloneConfig = {
-    dataDir: resolve(given('DATA_DIR') ?? './data'),
-    host: given('HOST') ?? '127.0.0.1',
-    port: whole('PORT', 8080, 65_535),
-    databaseUrl: given('DATABASE_URL'),
-    amqpUrl: given('AMQP_URL'),
-    rootToken: given('ROOT_TOKEN'),
-    secretKey: given('SECRET_KEY'),
-    runnerConcurrency: whole('RUNNER_CONCURRENCY', 2, mostJobs),
-    demo: demo === 'true',
+    dataDir: resolve(environment.text('DATA_DIR') ?? './data'),
+    host: environment.text('HOST') ?? '127.0.0.1',
+    port: environment.whole('PORT', 8080, 0, 65_535),
+    databaseUrl: environment.text('DATABASE_URL'),
+    migrationDatabaseUrl: environment.text('MIGRATION_DATABASE_URL'),
+    amqpUrl: environment.text('AMQP_URL'),
+    namespace: environment.text('NAMESPACE') ?? 'flagfall',
+    rootToken: environment.text('ROOT_TOKEN'),
+    secretKey: environment.text('SECRET_KEY'),
+    runnerConcurrency: environment.whole('RUNNER_CONCURRENCY', 2, 0, mostJobs),
+    demo: environment.oneOf('DEMO', ['true', 'false'], 'true') === 'true',
+    // Below it, lines of JSON would hide what a person at a terminal is told.
+    logLevel: environment.oneOf('LOG_LEVEL', logLevels, 'warn'),
   };
-  if (faults.length > 0) throw new ConfigError(faults);
+  environment.check('Flagfall');
   return config;
 }
 

@@ -1,0 +1,48 @@
+import { join } from 'node:path';
+import { createLog } from '#libs/process';
+import { readConfig } from './config.js';
+import { DataDirectory } from './data-directory.js';
+import { checkPort } from './port.js';
+import { type Closers, startStandalone } from './standalone.js';
+import { welcome } from './welcome.js';
+
+const closers: Closers = [];
+let closing: Promise<void> | undefined;
+
+/** Backwards, so that what still uses something goes first. */
+async function closeAll(): Promise<void> {
+  for (const close of closers.splice(0).reverse()) await close();
+}
+
+function stop(): void {
+  // The second time somebody insists.
+  if (closing) process.exit(1);
+  console.log('\nStopping …');
+  closing = closeAll();
+  closing.then(
+    () => process.exit(0),
+    (error: unknown) => {
+      console.error(error);
+      process.exit(1);
+    },
+  );
+}
+
+process.on('SIGINT', stop);
+process.on('SIGTERM', stop);
+try {
+  const config = readConfig(process.env);
+  const log = createLog('flagfall', config.logLevel);
+  const data = DataDirectory.take(config.dataDir);
+  closers.push(() => data.release());
+  const port = await checkPort(config.host, config.port);
+  console.log(`Starting Flagfall with the data in ${data.path} …`);
+  const { externalUrl, demo } = await startStandalone(config, process.env, port, data, log, closers);
+  console.log(welcome(externalUrl, join(data.path, 'root-token'), demo));
+} catch (error) {
+  if (!closing) {
+    console.error(error instanceof Error ? error.message : error);
+    await closeAll().catch(() => {});
+    process.exit(1);
+  }
+}
