@@ -11,9 +11,10 @@ import {
   SwaggerModule,
 } from '@nestjs/swagger';
 import { GatewayConfig } from '../config.js';
-import { type DescribedParameter, describedParameters } from '../http/parameter.decorators.js';
+
 import { documentedParameters } from '../http/parameters.decorator.js';
 import { type HandlerMethod, handlerMethods } from '../http/handler-methods.js';
+import { type Declaration, declaredParameters } from '../http/read-parameters.js';
 import { apiVersion } from '../version/api-version.js';
 
 /** The OpenAPI document, made once at the start. */
@@ -83,7 +84,7 @@ function describeHandler({ controller, name, handler, method, paths, need }: Han
   };
 
   const inPath = [...new Set(paths.flatMap(pathNames))];
-  const parameters = documentedParameters(prototype, name).flatMap(describedParameters);
+  const parameters = documentedParameters(prototype, name).flatMap((type) => declaredParameters(type));
   apply(
     ...inPath.map((step) =>
       pathParameter(
@@ -93,7 +94,7 @@ function describeHandler({ controller, name, handler, method, paths, need }: Han
     ),
   );
   const others = parameters.filter(({ name: each }) => !paths.every((path) => pathNames(path).includes(each)));
-  apply(ApiExtraModels(...others.flatMap(({ itemClass }) => itemClass ?? [])));
+  apply(ApiExtraModels(...others.flatMap(({ kind }) => kind.itemClass ?? [])));
   if (!bodyMethods.has(method)) apply(...others.map(queryParameter));
   else if (others.length > 0) apply(bodyOf(others));
 
@@ -106,17 +107,17 @@ function pathNames(path: string): string[] {
   return [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
 }
 
-function pathParameter(name: string, parameter: DescribedParameter | undefined): MethodDecorator {
+function pathParameter(name: string, parameter: Declaration | undefined): MethodDecorator {
   const text = name === 'id' ? 'Number or percent-encoded full path of the project' : undefined;
   return ApiParam({
     name,
     required: true,
     description: parameter?.description ?? text,
-    schema: parameter?.schema ?? { type: 'string' },
+    schema: parameter?.kind.schema ?? { type: 'string' },
   });
 }
 
-function queryParameter({ name, required, description, example, schema }: DescribedParameter): MethodDecorator {
+function queryParameter({ name, required, description, example, kind: { schema } }: Declaration): MethodDecorator {
   const list = schema.type === 'array';
   const map = schema.type === 'object';
   return ApiQuery({
@@ -131,11 +132,11 @@ function queryParameter({ name, required, description, example, schema }: Descri
 }
 
 /** Not required as a whole: every parameter may be in the query instead. */
-function bodyOf(parameters: DescribedParameter[]): MethodDecorator {
+function bodyOf(parameters: Declaration[]): MethodDecorator {
   const schema = {
     type: 'object',
     properties: Object.fromEntries(
-      parameters.map(({ name, description, example, schema: own }) => [name, { ...own, description, example }]),
+      parameters.map(({ name, description, example, kind }) => [name, { ...kind.schema, description, example }]),
     ),
     required: parameters.filter(({ required }) => required).map(({ name }) => name),
   };

@@ -8,8 +8,9 @@ import {
   type PageWish,
   usualPerPage,
 } from './pagination.js';
-import { IntegerParameter, readParameters } from './parameter.decorators.js';
+import { IntegerParameter } from './parameter.decorators.js';
 import { documentParameters } from './parameters.decorator.js';
+import { readParameters } from './read-parameters.js';
 import { requestParameters } from './request-parameters.js';
 
 /** The parameters of every paginated list (trigger-api.md §0.4). */

@@ -4,15 +4,13 @@ import {
   BooleanParameter,
   ChoiceParameter,
   DateTimeParameter,
-  describedParameters,
   IntegerParameter,
   ListParameter,
   MapParameter,
-  type ParametersClass,
-  readParameters,
   StringMapParameter,
   StringParameter,
 } from './parameter.decorators.js';
+import { declaredParameters, type ParametersClass, readParameters } from './read-parameters.js';
 
 class Trigger {
   @StringParameter({ required: true, blank: false }) ref!: string;
@@ -138,13 +136,13 @@ describe('what is read', () => {
 });
 
 it('the OpenAPI document is told the same', () => {
-  expect(describedParameters(Trigger).map(({ name, required, schema }) => [name, required, schema.type])).toEqual([
+  expect(declaredParameters(Trigger).map(({ name, required, kind }) => [name, required, kind.schema.type])).toEqual([
     ['ref', true, 'string'],
     ['token', true, 'string'],
     ['variables', false, 'object'],
     ['inputs', false, 'object'],
   ]);
-  const [, nested, scope] = describedParameters(List);
+  const [, nested, scope] = declaredParameters(List).map(({ kind }) => kind);
   expect(nested).toMatchObject({ itemClass: Variable, schema: { items: { $ref: '#/components/schemas/Variable' } } });
   expect(scope).toMatchObject({ schema: { items: { type: 'string', enum: [...statuses] } } });
 });

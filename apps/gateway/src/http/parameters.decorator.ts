@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { type ParametersClass, readParameters } from './parameter.decorators.js';
+import { type ParametersClass, readParameters } from './read-parameters.js';
 import { requestParameters } from './request-parameters.js';
 
 const classes = Symbol('parameter classes');
