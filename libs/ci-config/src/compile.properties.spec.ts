@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { compile, mergedYaml, noFiles, parseConfig } from './index.js';
-import { compilePattern } from './expressions/pattern.js';
+import { Patterns } from './expressions/pattern.js';
 import { parseExpression } from './expressions/expression.js';
 import { ExpressionSyntaxError } from './expressions/tokens.js';
 import { triggered } from './testing/contexts.js';
@@ -103,7 +103,7 @@ test('expressions are parsed or refused, never anything else', () => {
   );
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
-      const refused = errorOf(() => parseExpression(pieces.join('')));
+      const refused = errorOf(() => parseExpression(pieces.join(''), new Patterns()));
       expect(refused === null || refused instanceof ExpressionSyntaxError).toBe(true);
     }),
     { numRuns: 2_000 },
@@ -112,7 +112,7 @@ test('expressions are parsed or refused, never anything else', () => {
 
 test('patterns are compiled or refused', () => {
   fc.assert(
-    fc.property(fc.string(), (text) => void compilePattern(`/${text}/`)),
+    fc.property(fc.string(), (text) => void new Patterns().compile(`/${text}/`)),
     { numRuns: 1_000 },
   );
 });

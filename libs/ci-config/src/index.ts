@@ -23,10 +23,10 @@ export {
   expandOnce,
   expandText,
   expandVariables,
-  findCircularReference,
   type ExpandedText,
   type ExpandedVariables,
   type ExpansionMode,
+  type FindVariable,
 } from './variables/expand-variables.js';
 export type { CiConfig, ParsedConfig } from './ci-config.js';
 export { compile } from './compile.js';

@@ -10,6 +10,8 @@ export interface Limits {
   includes: number;
   /** Jobs of one pipeline. */
   jobs: number;
+  /** Variables of the file, counted for each job of the file. */
+  variables: number;
   needs: number;
   /** Instances of one `parallel` job. */
   parallel: number;
@@ -22,6 +24,7 @@ export const defaultLimits: Limits = {
   expandedSize: 16 * 1024 * 1024,
   includes: 150,
   jobs: 5_000,
+  variables: 500_000,
   needs: 50,
   parallel: 200,
 };

@@ -1,7 +1,7 @@
 import type { CiConfig, ConfiguredJob, ParsedConfig } from './ci-config.js';
 import type { ConfigFiles } from './config-files.js';
 import { checkJobsTogether } from './jobs/cross-checks.js';
-import { expandParallel } from './jobs/expand-parallel.js';
+import { expandParallel, instancesPerAllowedJob, sizeLimitText } from './jobs/expand-parallel.js';
 import { readStages } from './jobs/stages.js';
 import { readDefaults } from './keywords/default-keywords.js';
 import { readJob, type WrittenJob } from './keywords/job.js';
@@ -9,12 +9,12 @@ import { Place } from './keywords/place.js';
 import { readVariables } from './keywords/variables.js';
 import { readWorkflow } from './keywords/workflow.js';
 import { defaultLimits, type Limits } from './limits.js';
-import { ConfigError } from './merge/config-error.js';
+import { ConfigError } from './config-error.js';
 import { MergeBudget, expandedSize } from './merge/deep-merge.js';
 import { applyExtends } from './merge/extends.js';
 import { resolveIncludes, type IncludeReport } from './merge/include.js';
 import { resolveReferences } from './merge/reference.js';
-import type { Problem } from './problem.js';
+import { clip, type Problem } from './problem.js';
 import { writeYaml } from './yaml/plain.js';
 import { YamlError, readYaml } from './yaml/read-yaml.js';
 import { YamlMap, type Value } from './yaml/values.js';
@@ -56,11 +56,14 @@ export function parseConfig(text: string, files: ConfigFiles, limits: Limits = d
     merged = compose(root, limits);
     const problems: Problem[] = [];
     const config = configure(new Place('', [], merged, problems), limits);
-    if (problems.length > 0) return { ok: false, problems, merged, ...outcome(report) };
+    if (problems.length > 0) {
+      const clipped = problems.map((problem) => ({ ...problem, message: clip(problem.message) }));
+      return { ok: false, problems: clipped, merged, ...outcome(report) };
+    }
     return { ok: true, config, merged, ...outcome(report) };
   } catch (error) {
     if (!(error instanceof ConfigError) && !(error instanceof YamlError)) throw error;
-    const problem: Problem = { message: error.message };
+    const problem: Problem = { message: clip(error.message) };
     if (error instanceof ConfigError && error.path) problem.path = error.path;
     if (error.line !== undefined) problem.line = error.line;
     return { ok: false, problems: [problem], ...(merged && { merged }), ...outcome(report) };
@@ -126,6 +129,7 @@ function configure(root: Place, limits: Limits): CiConfig {
   for (const name of (root.value as YamlMap).keys()) {
     if (reservedKeys.includes(name) || name.startsWith('.')) continue;
     visible += 1;
+    if (visible > limits.jobs * instancesPerAllowedJob) throw new ConfigError(sizeLimitText(limits.jobs));
     const place = root.child(name, `jobs:${name}`);
     if ((root.value as YamlMap).nonTextKeys.has(name)) place.problem('name should be a text: put it in quotes');
     const job = readJob(place, name, defaults, limits);

@@ -1,4 +1,5 @@
 import { isTruthy, parseExpression } from './expression.js';
+import { Patterns } from './pattern.js';
 import { ExpressionSyntaxError } from './tokens.js';
 
 // ci-config.md §3.4: context and tables, whole.
@@ -19,7 +20,8 @@ const variables: Record<string, string> = {
   Q: "it's",
   BADPAT: '/[/',
 };
-const result = (expression: string) => isTruthy(parseExpression(expression), (key) => variables[key]);
+const result = (expression: string) =>
+  isTruthy(parseExpression(expression, new Patterns()), { lookup: (key) => variables[key], patterns: new Patterns() });
 
 describe('true', () => {
   test.each([
@@ -144,17 +146,39 @@ describe('syntax errors', () => {
     '$TAG =~ //',
     '!',
     '',
-  ])('%s', (expression) => expect(() => parseExpression(expression)).toThrow(ExpressionSyntaxError));
+  ])('%s', (expression) => expect(() => parseExpression(expression, new Patterns())).toThrow(ExpressionSyntaxError));
 
   test('99 tokens are allowed, 100 are not', () => {
     const chain = (operands: number) => Array.from({ length: operands }, () => '$A').join(' && ');
     expect(result(chain(50))).toBe(true);
-    expect(() => parseExpression(`!${chain(50)}`)).toThrow('too many tokens');
+    expect(() => parseExpression(`!${chain(50)}`, new Patterns())).toThrow('too many tokens');
   });
 });
 
-test('a pattern that would take a backtracking engine forever answers at once', () => {
-  const started = performance.now();
-  expect(isTruthy(parseExpression('$X =~ /^(a+)+$/'), () => `${'a'.repeat(5_000)}!`)).toBe(false);
-  expect(performance.now() - started).toBeLessThan(2_000);
+describe('patterns are bounded', () => {
+  const search = (pattern: string, text: string) =>
+    isTruthy(parseExpression(`$X =~ ${pattern}`, new Patterns()), { lookup: () => text, patterns: new Patterns() });
+
+  test('one that would take a backtracking engine forever answers at once', () => {
+    const started = performance.now();
+    expect(search('/^(a+)+$/', `${'a'.repeat(5_000)}!`)).toBe(false);
+    expect(performance.now() - started).toBeLessThan(2_000);
+  });
+
+  test('one that compiles to too much is invalid', () =>
+    expect(() => parseExpression(`$X =~ /${'(abcdefghij){999}'.repeat(20)}/`, new Patterns())).toThrow(
+      ExpressionSyntaxError,
+    ));
+
+  test('many that are large together are refused', () => {
+    const patterns = new Patterns();
+    expect(() => {
+      for (let i = 0; i < 1_000; i += 1) patterns.compile(`/(x${i}){999}/`);
+    }).toThrow('The regular expressions are too large');
+  });
+
+  test('a large one over a large text is refused', () =>
+    expect(() => search('/(x{0,9}){99}y/', 'x'.repeat(1_000_000))).toThrow(
+      'The regular expressions are too large for the texts that they search',
+    ));
 });

@@ -1,5 +1,5 @@
 import type { RE2JS } from 're2js';
-import { compilePattern, looksLikePattern, searches } from './pattern.js';
+import { looksLikePattern, type Patterns } from './pattern.js';
 import { ExpressionSyntaxError, tokenize, type Operator, type Token } from './tokens.js';
 
 /** A parsed `rules:if` or `only:variables` expression. */
@@ -13,18 +13,24 @@ export type Expression =
 /** Raw value of a variable, or undefined when there is none. */
 export type Lookup = (key: string) => string | undefined;
 
+/** What an expression is evaluated with. */
+export interface ExpressionCircumstances {
+  lookup: Lookup;
+  patterns: Patterns;
+}
+
 type Operand = string | boolean | null | { pattern: RE2JS; text: string };
 
-/** Parses an expression with the precedences of ci-config.md §3.2. Throws ExpressionSyntaxError. */
-export function parseExpression(text: string): Expression {
-  const parser = new Parser(tokenize(text));
+/** Parses an expression with the precedences of ci-config.md §3.2. Throws ExpressionSyntaxError, and what Patterns throws. */
+export function parseExpression(text: string, patterns: Patterns): Expression {
+  const parser = new Parser(tokenize(text), patterns);
   return parser.whole();
 }
 
-/** Result of a whole expression: true unless blank (ci-config.md §3.3). Never throws. */
-export function isTruthy(expression: Expression, lookup: Lookup): boolean {
+/** Result of a whole expression: true unless blank (ci-config.md §3.3). Throws only what Patterns throws. */
+export function isTruthy(expression: Expression, circumstances: ExpressionCircumstances): boolean {
   try {
-    return !isBlank(evaluate(expression, lookup));
+    return !isBlank(evaluate(expression, circumstances));
   } catch (error) {
     if (error instanceof InvalidPattern) return false;
     throw error;
@@ -39,7 +45,10 @@ const comparisons = new Set<Operator>(['==', '!=', '=~', '!~']);
 class Parser {
   private next = 0;
 
-  constructor(private readonly tokens: Token[]) {}
+  constructor(
+    private readonly tokens: Token[],
+    private readonly patterns: Patterns,
+  ) {}
 
   whole(): Expression {
     const expression = this.either();
@@ -85,7 +94,7 @@ class Parser {
       case 'string':
         return { kind: 'value', value: token.text };
       case 'pattern':
-        return patternOf(token.text);
+        return this.pattern(token.text);
       default:
         throw new ExpressionSyntaxError('an operand is missing');
     }
@@ -98,6 +107,12 @@ class Parser {
     return expression;
   }
 
+  private pattern(text: string): Expression {
+    const pattern = this.patterns.compile(text);
+    if (!pattern) throw new ExpressionSyntaxError(`invalid regular expression ${text}`);
+    return { kind: 'pattern', pattern, text };
+  }
+
   private takeOperator(wanted: (operator: Operator) => boolean): Operator | null {
     const token = this.tokens[this.next];
     if (token?.kind !== 'operator' || !wanted(token.operator)) return null;
@@ -106,39 +121,41 @@ class Parser {
   }
 }
 
-function patternOf(text: string): Expression {
-  const pattern = compilePattern(text);
-  if (!pattern) throw new ExpressionSyntaxError(`invalid regular expression ${text}`);
-  return { kind: 'pattern', pattern, text };
-}
-
-function evaluate(expression: Expression, lookup: Lookup): Operand {
+function evaluate(expression: Expression, circumstances: ExpressionCircumstances): Operand {
   switch (expression.kind) {
     case 'value':
       return expression.value;
     case 'variable':
-      return lookup(expression.name) ?? null;
+      return circumstances.lookup(expression.name) ?? null;
     case 'pattern':
       return expression;
     case 'not':
-      return isBlank(evaluate(expression.operand, lookup));
+      return isBlank(evaluate(expression.operand, circumstances));
     // As in Ruby these two give an operand, and the empty text counts as true.
     case '&&': {
-      const left = evaluate(expression.left, lookup);
-      return left === null || left === false ? left : evaluate(expression.right, lookup);
+      const left = evaluate(expression.left, circumstances);
+      return left === null || left === false ? left : evaluate(expression.right, circumstances);
     }
     case '||': {
-      const left = evaluate(expression.left, lookup);
-      return left === null || left === false ? evaluate(expression.right, lookup) : left;
+      const left = evaluate(expression.left, circumstances);
+      return left === null || left === false ? evaluate(expression.right, circumstances) : left;
     }
     case '==':
-      return isEqual(evaluate(expression.left, lookup), evaluate(expression.right, lookup));
+      return isEqual(evaluate(expression.left, circumstances), evaluate(expression.right, circumstances));
     case '!=':
-      return !isEqual(evaluate(expression.left, lookup), evaluate(expression.right, lookup));
+      return !isEqual(evaluate(expression.left, circumstances), evaluate(expression.right, circumstances));
     case '=~':
-      return matches(evaluate(expression.left, lookup), evaluate(expression.right, lookup));
+      return matches(
+        evaluate(expression.left, circumstances),
+        evaluate(expression.right, circumstances),
+        circumstances.patterns,
+      );
     case '!~':
-      return !matches(evaluate(expression.left, lookup), evaluate(expression.right, lookup));
+      return !matches(
+        evaluate(expression.left, circumstances),
+        evaluate(expression.right, circumstances),
+        circumstances.patterns,
+      );
   }
 }
 
@@ -153,15 +170,15 @@ function isEqual(left: Operand, right: Operand): boolean {
   return left === right;
 }
 
-function matches(left: Operand, right: Operand): boolean {
+function matches(left: Operand, right: Operand, patterns: Patterns): boolean {
   if (right === null) return false;
   const text = left === null ? '' : isPattern(left) ? left.text : String(left);
-  if (isPattern(right)) return searches(right.pattern, text);
+  if (isPattern(right)) return patterns.search(right.pattern, text);
   const other = String(right);
   if (!looksLikePattern(other)) return other.includes(text);
-  const pattern = compilePattern(other);
+  const pattern = patterns.compile(other);
   if (!pattern) throw new InvalidPattern();
-  return searches(pattern, text);
+  return patterns.search(pattern, text);
 }
 
 function isPattern(value: Operand): value is { pattern: RE2JS; text: string } {

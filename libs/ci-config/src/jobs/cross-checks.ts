@@ -1,6 +1,6 @@
 import type { ConfiguredJob } from '../ci-config.js';
 import type { Need } from '../job.js';
-import { ConfigError } from '../merge/config-error.js';
+import { ConfigError } from '../config-error.js';
 
 const longestName = 255;
 

@@ -3,10 +3,10 @@ import type { Need, Variable } from '../job.js';
 import type { WrittenJob } from '../keywords/job.js';
 import type { WrittenNeed } from '../keywords/needs.js';
 import type { Limits } from '../limits.js';
-import { ConfigError } from '../merge/config-error.js';
+import { ConfigError } from '../config-error.js';
 
 /** Instances in a file per job allowed in a pipeline: rules may leave most of them out, but not without end. */
-const instancesPerAllowedJob = 4;
+export const instancesPerAllowedJob = 4;
 
 /**
  * Replaces `parallel` jobs by their instances (`job 1/3`, `job: [a, b]`) and rewrites `needs` and `dependencies` to these names

@@ -1,4 +1,5 @@
 import { YamlMap } from '../yaml/values.js';
+import { defaultLimits } from '../limits.js';
 import { readMatrix } from './parallel.js';
 import type { Place } from './place.js';
 import { readBoolean, readText } from './texts.js';
@@ -50,7 +51,7 @@ function readNeed(place: Place): WrittenNeed[] {
     const parallel = place.child('parallel');
     if (!(parallel.value instanceof YamlMap))
       place.exactProblem(`${place.label} cannot use "parallel: <number>".`.toLowerCase(), 'parallel');
-    else need.matrix = readMatrix(parallel, Infinity);
+    else need.matrix = readMatrix(parallel, defaultLimits.parallel);
   }
   return [need];
 }

@@ -5,6 +5,9 @@ import type { Place } from './place.js';
 /** Instances of a job: so many, or one per combination of variables. */
 export type Parallel = { total: number } | { matrix: Variable[][] };
 
+/** Instances times variables of each. */
+const variablesAtMost = 10_000;
+
 /** `parallel`: an integer, or a map with `matrix` (ci-config.md §5.8). */
 export function readParallel(place: Place, instancesAtMost: number): Parallel | undefined {
   if (isInteger(place.value)) {
@@ -28,13 +31,16 @@ export function readMatrix(parallel: Place, instancesAtMost: number): Variable[]
     return [];
   }
   const lists = place.value.map((value, index) => readValues(place.item('matrix', index, value)));
-  const bound = Math.min(instancesAtMost, 10_000);
   const total = lists.reduce(
     (sum, values) => sum + [...values.values()].reduce((product, list) => product * list.length, 1),
     0,
   );
-  if (total > bound) {
-    place.problem(`config generates too many jobs (maximum is ${bound})`);
+  if (total > instancesAtMost) {
+    place.problem(`config generates too many jobs (maximum is ${instancesAtMost})`);
+    return [];
+  }
+  if (total * Math.max(...lists.map(({ size }) => size)) > variablesAtMost) {
+    place.problem(`config generates too many variables (maximum is ${variablesAtMost})`);
     return [];
   }
   return lists.flatMap(combinations);

@@ -1,4 +1,5 @@
-import { ConfigError } from '../merge/config-error.js';
+import { Patterns } from '../expressions/pattern.js';
+import { ConfigError } from '../config-error.js';
 import type { Problem } from '../problem.js';
 import { YamlMap, type Value } from '../yaml/values.js';
 
@@ -13,6 +14,8 @@ export class Place {
     readonly value: Value,
     readonly problems: Problem[] = [],
     readonly line?: number,
+    /** Compiles the patterns of the whole configuration. */
+    readonly patterns = new Patterns(),
   ) {}
 
   /** The value under a key; undefined when the key is absent. */
@@ -27,13 +30,13 @@ export class Place {
   }
 
   child(key: string, label = this.label === '' ? key : `${this.label}:${key}`): Place {
-    return new Place(label, [...this.path, key], this.get(key) ?? null, this.problems, this.lineOf(key));
+    return new Place(label, [...this.path, key], this.get(key) ?? null, this.problems, this.lineOf(key), this.patterns);
   }
 
   /** An item of a list; `kind` is how errors call it (`rule`, `need`). */
   item(kind: string, index: number, value: Value): Place {
     const line = value instanceof YamlMap ? (value.lines.values().next().value ?? this.line) : this.line;
-    return new Place(`${this.label}:${kind}`, [...this.path, String(index)], value, this.problems, line);
+    return new Place(`${this.label}:${kind}`, [...this.path, String(index)], value, this.problems, line, this.patterns);
   }
 
   /** Notes a fault; the root has no label and its children go by their own name. `key` says under which key it lies when the sentence speaks of an attribute. */

@@ -1,4 +1,4 @@
-import { ConfigError } from './config-error.js';
+import { ConfigError } from '../config-error.js';
 import { YamlMap, type Value } from '../yaml/values.js';
 
 /** Bounds the entries that merging copies: a large base that thousands of jobs extend is small as text. */

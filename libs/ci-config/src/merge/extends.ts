@@ -1,4 +1,4 @@
-import { ConfigError } from './config-error.js';
+import { ConfigError } from '../config-error.js';
 import { deepMerge, type MergeBudget } from './deep-merge.js';
 import { YamlMap, type Value } from '../yaml/values.js';
 

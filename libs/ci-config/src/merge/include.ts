@@ -1,5 +1,8 @@
 import type { ConfigFiles } from '../config-files.js';
+import { Patterns } from '../expressions/pattern.js';
+import type { Variable } from '../job.js';
 import { compileGlob } from '../paths/glob.js';
+import { PathMatcher } from '../paths/path-matcher.js';
 import { expandOnce } from '../variables/expand-variables.js';
 import type { Limits } from '../limits.js';
 import { ruleApplies, type RuleCircumstances } from '../rules/rule-conditions.js';
@@ -7,7 +10,7 @@ import { readRuleConditions, rulePlaces } from '../rules/read-rule-conditions.js
 import { Place } from '../keywords/place.js';
 import { YamlError, readYaml } from '../yaml/read-yaml.js';
 import { YamlMap, type Value } from '../yaml/values.js';
-import { ConfigError } from './config-error.js';
+import { ConfigError } from '../config-error.js';
 import { deepMerge, type MergeBudget } from './deep-merge.js';
 
 /** What was included, and what could not be told yet. */
@@ -40,7 +43,7 @@ export function resolveIncludes(
 class Includer {
   private count = 0;
   private characters = 0;
-  private readonly lookup: (key: string) => string | undefined;
+  private readonly circumstances: RuleCircumstances;
 
   constructor(
     private readonly files: ConfigFiles,
@@ -48,12 +51,14 @@ class Includer {
     private readonly budget: MergeBudget,
     private readonly report: IncludeReport,
   ) {
-    let values: Map<string, string> | undefined;
-    this.lookup = (key) => {
+    let variables: Map<string, Variable> | undefined;
+    const find = (key: string) => {
       this.report.dependsOnCircumstances = true;
-      values ??= new Map(this.files.variables.map((variable) => [variable.key, variable.value]));
-      return values.get(key);
+      variables ??= new Map(this.files.variables.map((variable) => [variable.key, variable]));
+      return variables.get(key);
     };
+    const paths = new PathMatcher({ listFiles: () => this.list(), changedFiles: files.changedFiles });
+    this.circumstances = { find, lookup: (key) => find(key)?.value, patterns: new Patterns(), paths };
   }
 
   resolve(root: YamlMap): YamlMap {
@@ -75,7 +80,7 @@ class Includer {
     for (const entry of Array.isArray(value) ? value.flat() : [value]) {
       const path = this.localPath(entry, line);
       if (path === null) continue;
-      const expanded = expandOnce(path, this.lookup, 'remove');
+      const expanded = expandOnce(path, this.circumstances.lookup, 'remove');
       if (!expanded.ok) this.fail(expanded.error, line);
       const location = expanded.text.replace(/^\//, '');
       if (location.includes('*')) yield* this.matching(location);
@@ -110,14 +115,8 @@ class Includer {
     const owner = new Place('include', ['include'], entry);
     const rules = rulePlaces(owner).map((place) => readRuleConditions(place, 'include'));
     owner.throwFirst();
-    const circumstances: RuleCircumstances = {
-      lookup: this.lookup,
-      variables: () => this.files.variables,
-      changedFiles: this.files.changedFiles,
-      listFiles: () => this.list(),
-    };
     const matching = rules.find((rule) => {
-      const answer = ruleApplies(rule, circumstances);
+      const answer = ruleApplies(rule, this.circumstances);
       if (typeof answer === 'object') throw new ConfigError(answer.error);
       return answer;
     });

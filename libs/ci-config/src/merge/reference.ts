@@ -1,4 +1,4 @@
-import { ConfigError } from './config-error.js';
+import { ConfigError } from '../config-error.js';
 import { Reference, YamlMap, type Value } from '../yaml/values.js';
 
 /** References that lead to references; real files use two or three. */

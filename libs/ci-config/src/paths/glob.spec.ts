@@ -1,4 +1,5 @@
-import { anyMatches, compileExistsPattern, compileGlob } from './glob.js';
+import { compileExistsPattern, compileGlob } from './glob.js';
+import { PathMatcher } from './path-matcher.js';
 
 // ci-config.md §2.4, table.
 test.each([
@@ -51,11 +52,40 @@ test.each([
   ['**/*.md', 'a/b.md', true],
 ])('exists: %s on %s: %s', (pattern, path, expected) => expect(compileExistsPattern(pattern)(path)).toBe(expected));
 
-test('more than 50 000 comparisons count as a match', () => {
-  const none = [compileGlob('none')];
-  const paths = Array.from({ length: 50_000 }, (_, index) => `p${index}`);
-  expect(anyMatches(none, paths)).toBe(false);
-  expect(anyMatches(none, [...paths, 'one-more'])).toBe(true);
+describe('one pipeline', () => {
+  const files = (count: number) => Array.from({ length: count }, (_, index) => `p${index}`);
+  const matcher = (paths: string[]) => new PathMatcher({ listFiles: () => paths, changedFiles: paths });
+
+  test('more than 50 000 comparisons of a rule count as a match', () => {
+    expect(matcher(files(50_000)).exist(['none'])).toBe(false);
+    expect(matcher(files(50_001)).exist(['none'])).toBe(true);
+    expect(matcher(files(25_001)).changed(['none', 'never'])).toBe(true);
+  });
+
+  test('so do more than 4 000 000 of all rules; what was answered stays', () => {
+    const paths = matcher(files(50_000));
+    const answers = Array.from({ length: 81 }, (_, index) => paths.exist([`none${index}`]));
+    expect(answers.indexOf(true)).toBe(80);
+    expect(paths.exist(['none0'])).toBe(false);
+  });
+
+  test('unknown changes count as changes, known ones may be none', () => {
+    expect(new PathMatcher({ listFiles: () => [], changedFiles: null }).changed(['none'])).toBe(true);
+    expect(matcher([]).changed(['**/*'])).toBe(false);
+  });
+
+  test('compare_to asks for the changes since a ref, once', () => {
+    const asked: string[] = [];
+    const changedSince = (ref: string) => {
+      asked.push(ref);
+      return ref === 'main' ? ['a.md'] : null;
+    };
+    const paths = new PathMatcher({ listFiles: () => [], changedFiles: null, changedSince });
+    expect(paths.changedSince('main', ['*.md'])).toBe(true);
+    expect(paths.changedSince('main', ['*.rs'])).toBe(false);
+    expect(paths.changedSince('gone', ['*'])).toEqual({ error: 'rules:changes:compare_to is not a valid ref' });
+    expect(asked).toEqual(['main', 'gone']);
+  });
 });
 
 test('hostile globs end', () => {

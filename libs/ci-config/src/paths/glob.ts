@@ -7,9 +7,6 @@ const alternativesAtMost = 500;
 /** Tells whether a path matches. */
 export type PathTest = (path: string) => boolean;
 
-/** Comparisons of paths with patterns after which the answer is "yes" without looking (ci-config.md §2.4). */
-export const comparisonsAtMost = 50_000;
-
 /**
  * Compiles a glob as Ruby's `File.fnmatch` with path-name, dot-match and brace options reads it (ci-config.md §2.4): `*` and `?`
  * stay inside one directory, `**` does so too unless a slash follows, upper and lower case differ. Runs on RE2, so that no
@@ -26,12 +23,6 @@ export function compileGlob(glob: string): PathTest {
 export function compileExistsPattern(pattern: string): PathTest {
   if (/[*?[{]/.test(pattern)) return compileGlob(pattern);
   return pattern.endsWith('/') ? (path) => path.startsWith(pattern) : (path) => path === pattern;
-}
-
-/** Whether any path matches any test; over the bound it is taken that one does. */
-export function anyMatches(tests: readonly PathTest[], paths: readonly string[]): boolean {
-  if (tests.length * paths.length > comparisonsAtMost) return true;
-  return paths.some((path) => tests.some((test) => test(path)));
 }
 
 function globSource(glob: string): string | null {

@@ -1,47 +1,47 @@
 import type { Job, Variable } from '../job.js';
 import type { PipelineContext } from '../plan.js';
+import { mayRefer, type FindVariable } from '../variables/expand-variables.js';
 
 /**
  * Variables as one pipeline, or one job of it, sees them: the layers of ci-config.md §4.1, of which the highest that knows a key
- * decides. Looking one up costs a few map accesses; whole lists are made only where text is expanded.
+ * decides. Finding one costs a few map accesses; no list of all is ever made.
  */
 export class PipelineVariables {
-  private readonly above: Map<string, string>;
-  private readonly below: Map<string, string>;
+  private readonly above: Map<string, Variable>;
+  private readonly below: Map<string, Variable>;
+  private readonly referring: Variable[];
 
-  constructor(private readonly context: PipelineContext) {
-    this.above = valuesOf([...context.userVariables, ...context.projectVariables, ...context.pipelineVariables]);
-    this.below = valuesOf([...triggerVariables(context), ...context.predefined]);
+  constructor(context: PipelineContext) {
+    this.above = byKey([...context.userVariables, ...context.projectVariables, ...context.pipelineVariables]);
+    this.below = byKey([...triggerVariables(context), ...context.predefined]);
+    this.referring = [...this.below.values(), ...this.above.values()].filter(mayRefer);
   }
 
   /** With the variables of the file, and those that only a job has; the latter are made when somebody asks. */
   scope(fromFile: readonly Variable[], jobPredefined: () => readonly Variable[] = () => []): VariableScope {
-    const file = valuesOf(fromFile);
-    let job: Map<string, string> | undefined;
+    const file = byKey(fromFile);
+    let job: Map<string, Variable> | undefined;
+    const find = (key: string) => {
+      const variable = this.above.get(key) ?? file.get(key) ?? this.below.get(key);
+      if (variable) return variable;
+      job ??= byKey(jobPredefined());
+      return job.get(key);
+    };
     return {
-      lookup: (key) => {
-        const value = this.above.get(key) ?? file.get(key) ?? this.below.get(key);
-        if (value !== undefined) return value;
-        job ??= valuesOf(jobPredefined());
-        return job.get(key);
-      },
-      all: () => [
-        ...jobPredefined(),
-        ...triggerVariables(this.context),
-        ...this.context.predefined,
-        ...fromFile,
-        ...this.context.userVariables,
-        ...this.context.projectVariables,
-        ...this.context.pipelineVariables,
-      ],
+      find,
+      lookup: (key) => find(key)?.value,
+      // A variable that another layer overrides does not count.
+      referring: () =>
+        [...this.referring, ...fromFile.filter(mayRefer)].filter((variable) => find(variable.key) === variable),
     };
   }
 }
 
 export interface VariableScope {
+  find: FindVariable;
   lookup: (key: string) => string | undefined;
-  /** Lowest layer first. */
-  all: () => Variable[];
+  /** Variables whose values may refer to others. */
+  referring: () => Variable[];
 }
 
 /** One entry per key, the last one counting, in order of first appearance. */
@@ -85,8 +85,8 @@ function triggerVariables(context: PipelineContext): Variable[] {
   ];
 }
 
-function valuesOf(variables: readonly Variable[]): Map<string, string> {
-  return new Map(variables.map(({ key, value }) => [key, value]));
+function byKey(variables: readonly Variable[]): Map<string, Variable> {
+  return new Map(variables.map((variable) => [variable.key, variable]));
 }
 
 function slug(text: string): string {

@@ -1,9 +1,11 @@
 import type { CiConfig, ConfiguredJob, ExpandedRule } from '../ci-config.js';
+import type { Patterns } from '../expressions/pattern.js';
+import type { PathMatcher } from '../paths/path-matcher.js';
 import type { Job, Variable } from '../job.js';
 import type { AllowFailure } from '../keywords/allow-failure.js';
 import type { PipelineContext } from '../plan.js';
-import { ruleApplies } from '../rules/rule-conditions.js';
-import { expandOnce, expandText, type ExpandedText } from '../variables/expand-variables.js';
+import { ruleApplies, type RuleCircumstances, type RuleConditions } from '../rules/rule-conditions.js';
+import { expandOnce, expandText } from '../variables/expand-variables.js';
 import {
   jobPredefinedVariables,
   lastOfEach,
@@ -21,13 +23,17 @@ export interface PlanningSurroundings {
   config: CiConfig;
   context: PipelineContext;
   variables: PipelineVariables;
+  patterns: Patterns;
+  paths: PathMatcher;
   /** Of the file and of the workflow rule. */
   globals: readonly Variable[];
 }
 
+const defaultRefs = [{ name: 'branches' }, { name: 'tags' }];
+
 /** Step 11 of ci-config.md §0: a job's variables, whether it is in, and what the matching rule changes in it. */
 export function planJob(configured: ConfiguredJob, surroundings: PlanningSurroundings): PlannedJob {
-  const { config, context, variables } = surroundings;
+  const { config, context, variables, patterns, paths } = surroundings;
   const fromFile = lastOfEach(
     surroundings.globals.filter(({ key }) => configured.inheritsVariable(key)),
     configured.variables,
@@ -35,15 +41,14 @@ export function planJob(configured: ConfiguredJob, surroundings: PlanningSurroun
   );
   const predefined = () => jobPredefinedVariables(configured);
   const scope = variables.scope(fromFile, predefined);
+  const circumstances: RuleCircumstances = { lookup: scope.lookup, find: scope.find, patterns, paths };
   if (!configured.rules) {
-    const only =
-      configured.rules === undefined && !config.workflow.rules
-        ? { refs: ['branches', 'tags'], ...configured.only }
-        : configured.only;
-    const refused = refusedByRefPolicy(only, configured.except, context, scope);
+    const hasDefault = configured.rules === undefined && !config.workflow.rules;
+    const only = hasDefault ? { refs: defaultRefs, ...configured.only } : configured.only;
+    const refused = refusedByRefPolicy(only, configured.except, context, circumstances);
     return refused === null ? build(configured, undefined, fromFile, scope) : { leftOutBy: refused };
   }
-  const rule = findRule(configured.rules, context, scope);
+  const rule = findRule(configured.rules, circumstances);
   if (rule && 'error' in rule) return { error: `Failed to parse rule for ${configured.name}: ${rule.error}` };
   if (!rule) return { leftOutBy: 'rules: none matched' };
   if (rule.when === 'never') return { leftOutBy: `rules: ${rule.text}` };
@@ -52,18 +57,11 @@ export function planJob(configured: ConfiguredJob, surroundings: PlanningSurroun
   return build(configured, rule, withRule, variables.scope(withRule, predefined));
 }
 
-function findRule(
-  rules: readonly ExpandedRule[],
-  context: PipelineContext,
-  scope: VariableScope,
-): ExpandedRule | { error: string } | null {
-  const circumstances = {
-    lookup: scope.lookup,
-    variables: scope.all,
-    changedFiles: context.changedFiles,
-    changedSince: context.changedSince,
-    listFiles: context.listFiles,
-  };
+/** The first rule that matches, null when none does, or why that cannot be told. */
+export function findRule<Rule extends RuleConditions>(
+  rules: readonly Rule[],
+  circumstances: RuleCircumstances,
+): Rule | { error: string } | null {
   for (const rule of rules) {
     const applies = ruleApplies(rule, circumstances);
     if (typeof applies === 'object') return applies;
@@ -117,19 +115,14 @@ function expandKeywords(job: Job, configured: ConfiguredJob, scope: VariableScop
     job.tags.push(expanded.text);
   }
   if (configured.environment) {
-    const name = expandNested(configured.environment.name, scope);
+    const name = expandText(configured.environment.name, scope.find, 'remove');
     if (!name.ok) return name.error;
     job.environment = { ...configured.environment, name: name.text };
   }
   if (configured.resourceGroup !== undefined) {
-    const group = expandNested(configured.resourceGroup, scope);
+    const group = expandText(configured.resourceGroup, scope.find, 'remove');
     if (!group.ok) return group.error;
     job.resourceGroup = group.text;
   }
   return null;
-}
-
-/** The list of variables is put together only for texts that have any. */
-function expandNested(text: string, scope: VariableScope): ExpandedText {
-  return expandText(text, /[$%]/.test(text) ? scope.all() : [], 'remove');
 }

@@ -1,8 +1,12 @@
 import type { CiConfig } from '../ci-config.js';
+import { ConfigError } from '../config-error.js';
+import { Patterns } from '../expressions/pattern.js';
+import { PathMatcher } from '../paths/path-matcher.js';
 import { sizeLimitText } from '../jobs/expand-parallel.js';
 import type { Job } from '../job.js';
 import type { LeftOut, PipelineContext, Plan, RefusalReason } from '../plan.js';
-import { expandText, findCircularReference } from '../variables/expand-variables.js';
+import { clip } from '../problem.js';
+import { expandText, findCircularReference, type FindVariable } from '../variables/expand-variables.js';
 import { lastOfEach, PipelineVariables } from './pipeline-variables.js';
 import { planJob, type PlannedJob } from './plan-job.js';
 import { decideWorkflow } from './workflow-decision.js';
@@ -20,49 +24,62 @@ type InPipeline = Extract<PlannedJob, { job: Job }>;
  * listed are those that have jobs.
  */
 export function planPipeline(config: CiConfig, context: PipelineContext): Plan {
-  const warnings = config.warnings;
-  const refuse = (reason: RefusalReason, error: string, leftOut?: LeftOut[]): Plan => ({
-    ok: false,
-    reason,
-    errors: [error],
-    ...(leftOut && { leftOut }),
-    warnings,
-  });
+  try {
+    return plan(config, context);
+  } catch (error) {
+    if (error instanceof ConfigError) return refusal(config, 'config_error', error.message);
+    throw error;
+  }
+}
 
-  const variables = new PipelineVariables(context);
-  const workflow = decideWorkflow(config, context, variables);
-  if ('error' in workflow) return refuse('config_error', workflow.error);
-  if (!workflow.runs) return refuse('filtered_by_workflow_rules', filteredByWorkflow);
+function plan(config: CiConfig, context: PipelineContext): Plan {
+  const tools = {
+    variables: new PipelineVariables(context),
+    patterns: new Patterns(),
+    paths: new PathMatcher(context),
+  };
+  const workflow = decideWorkflow(config, tools);
+  if ('error' in workflow) return refusal(config, 'config_error', workflow.error);
+  if (!workflow.runs) return refusal(config, 'filtered_by_workflow_rules', filteredByWorkflow);
   const globals = lastOfEach(config.variables, workflow.variables);
-  const name = expandName(config.workflow.name, () => variables.scope(globals).all());
-  if ('error' in name) return refuse('config_error', name.error);
+  const name = expandName(config.workflow.name, tools.variables.scope(globals).find);
+  if ('error' in name) return refusal(config, 'config_error', name.error);
 
   const planned: InPipeline[] = [];
   const leftOut: LeftOut[] = [];
+  let variablesLeft = config.limits.variables;
   for (const configured of config.jobs) {
-    const result = planJob(configured, { config, context, variables, globals });
-    if ('error' in result) return refuse('config_error', result.error);
+    variablesLeft -= globals.length + configured.variables.length;
+    if (variablesLeft < 0)
+      return refusal(config, 'size_limit_exceeded', tooManyVariables(config.limits.variables), leftOut);
+    const result = planJob(configured, { config, context, globals, ...tools });
+    if ('error' in result) return refusal(config, 'config_error', result.error, leftOut);
     if ('leftOutBy' in result) leftOut.push({ job: configured.name, rule: result.leftOutBy });
     else planned.push(result);
   }
   const fault = findFault(planned, config);
-  if (fault !== null) return refuse('config_error', fault, leftOut);
+  if (fault !== null) return refusal(config, 'config_error', fault, leftOut);
   if (planned.length > config.limits.jobs)
-    return refuse('size_limit_exceeded', sizeLimitText(config.limits.jobs), leftOut);
+    return refusal(config, 'size_limit_exceeded', sizeLimitText(config.limits.jobs), leftOut);
   const jobs = planned.map(({ job }) => job);
   if (jobs.every(({ stage }) => stage === '.pre' || stage === '.post'))
-    return refuse('filtered_by_rules', filteredByRules, leftOut);
+    return refusal(config, 'filtered_by_rules', filteredByRules, leftOut);
   dropAbsentNeeds(jobs);
   const stages = [...new Set(jobs.map(({ stage }) => stage))];
-  return { ok: true, ...(name.text !== '' && { name: name.text }), stages, jobs, leftOut, warnings };
+  return { ok: true, ...(name.text !== '' && { name: name.text }), stages, jobs, leftOut, warnings: config.warnings };
 }
 
-function expandName(
-  written: string | undefined,
-  all: () => ReturnType<typeof lastOfEach>,
-): { text: string } | { error: string } {
+function refusal({ warnings }: CiConfig, reason: RefusalReason, error: string, leftOut?: LeftOut[]): Plan {
+  return { ok: false, reason, errors: [clip(error)], ...(leftOut && { leftOut }), warnings };
+}
+
+function tooManyVariables(limit: number): string {
+  return `The jobs have more than ${limit} variables in all. Try to set them in the jobs that need them`;
+}
+
+function expandName(written: string | undefined, find: FindVariable): { text: string } | { error: string } {
   if (written === undefined) return { text: '' };
-  const expanded = expandText(written, /[$%]/.test(written) ? all() : [], 'remove');
+  const expanded = expandText(written, find, 'remove');
   if (!expanded.ok) return { error: expanded.error };
   const text = expanded.text.trim();
   if (text.length > longestName)
@@ -87,7 +104,7 @@ function findFault(planned: readonly InPipeline[], config: CiConfig): string | n
   );
   if (missing.length > 0) return missing.join('\n');
   for (const { job, scope } of planned) {
-    const circle = findCircularReference(scope.all());
+    const circle = findCircularReference(scope.referring(), scope.find);
     if (circle !== null) return `${job.name}: ${circle}`;
   }
   return null;

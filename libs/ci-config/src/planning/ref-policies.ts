@@ -1,21 +1,19 @@
 import { isTruthy } from '../expressions/expression.js';
-import { compilePattern, looksLikePattern, searches } from '../expressions/pattern.js';
-import type { RefPolicy } from '../keywords/only-except.js';
-import { anyMatches } from '../paths/glob.js';
+import type { RefItem, RefPolicy } from '../keywords/only-except.js';
+import type { RuleCircumstances } from '../rules/rule-conditions.js';
 import type { PipelineContext } from '../plan.js';
-import type { VariableScope } from './pipeline-variables.js';
 
 /** Null when `only` and `except` let a job in, else which of their keys does not (ci-config.md §2.1). */
 export function refusedByRefPolicy(
   only: RefPolicy | undefined,
   except: RefPolicy | undefined,
   context: PipelineContext,
-  scope: VariableScope,
+  circumstances: RuleCircumstances,
 ): string | null {
   for (const key of policyKeys)
-    if (only?.[key] !== undefined && !holds(only, key, context, scope)) return `only: ${key}`;
+    if (only?.[key] !== undefined && !holds(only, key, context, circumstances)) return `only: ${key}`;
   for (const key of policyKeys)
-    if (except?.[key] !== undefined && holds(except, key, context, scope)) return `except: ${key}`;
+    if (except?.[key] !== undefined && holds(except, key, context, circumstances)) return `except: ${key}`;
   return null;
 }
 
@@ -25,30 +23,30 @@ function holds(
   policy: RefPolicy,
   key: (typeof policyKeys)[number],
   context: PipelineContext,
-  scope: VariableScope,
+  circumstances: RuleCircumstances,
 ): boolean {
   switch (key) {
     case 'refs':
-      return (policy.refs ?? []).some((item) => matchesRef(item, context));
+      return (policy.refs ?? []).some((item) => matchesRef(item, context, circumstances));
     case 'variables':
-      return (policy.variables ?? []).some((expression) => isTruthy(expression, scope.lookup));
+      return (policy.variables ?? []).some((expression) => isTruthy(expression, circumstances));
     case 'changes':
-      // Not known, as in every triggered pipeline, counts as changed.
-      return context.changedFiles === null || anyMatches(policy.changes ?? [], context.changedFiles);
+      return circumstances.paths.changed(policy.changes ?? []);
     case 'kubernetes':
       return false;
   }
 }
 
-function matchesRef(item: string, context: PipelineContext): boolean {
-  const at = item.indexOf('@');
-  if (at >= 0 && item.slice(at + 1) !== context.projectPath) return false;
-  const name = at < 0 ? item : item.slice(0, at);
+function matchesRef(
+  { name, path, pattern }: RefItem,
+  context: PipelineContext,
+  { patterns }: RuleCircumstances,
+): boolean {
+  if (path !== undefined && path !== context.projectPath) return false;
   if (name === (context.refType === 'tag' ? 'tags' : 'branches')) return true;
   const source = context.source.replace(/_event$/, '');
   if (name === source || name === plural(source)) return true;
-  const pattern = looksLikePattern(name) ? compilePattern(name) : null;
-  return pattern ? searches(pattern, context.ref) : name === context.ref;
+  return pattern ? patterns.search(pattern, context.ref) : name === context.ref;
 }
 
 function plural(word: string): string {

@@ -1,30 +1,21 @@
 import type { CiConfig } from '../ci-config.js';
 import type { Variable } from '../job.js';
-import type { PipelineContext } from '../plan.js';
-import { ruleApplies } from '../rules/rule-conditions.js';
-import type { PipelineVariables } from './pipeline-variables.js';
+import type { RuleCircumstances } from '../rules/rule-conditions.js';
+import { findRule } from './plan-job.js';
+import type { PlanningSurroundings } from './plan-job.js';
 
 /** Step 10: whether `workflow:rules` let the pipeline run, and the variables of the rule that did (ci-config.md §2.5). */
 export function decideWorkflow(
   config: CiConfig,
-  context: PipelineContext,
-  variables: PipelineVariables,
+  { variables, patterns, paths }: Pick<PlanningSurroundings, 'variables' | 'patterns' | 'paths'>,
 ): { runs: boolean; variables: Variable[] } | { error: string } {
   const { rules } = config.workflow;
   if (!rules) return { runs: true, variables: [] };
   // No CI_JOB_* here, but CI_NODE_TOTAL is seen by rules of the workflow too.
-  const scope = variables.scope(config.variables, () => [{ key: 'CI_NODE_TOTAL', value: '1' }]);
-  const circumstances = {
-    lookup: scope.lookup,
-    variables: scope.all,
-    changedFiles: context.changedFiles,
-    changedSince: context.changedSince,
-    listFiles: context.listFiles,
-  };
-  for (const rule of rules) {
-    const applies = ruleApplies(rule, circumstances);
-    if (typeof applies === 'object') return { error: `Failed to parse rule for workflow: ${applies.error}` };
-    if (applies) return { runs: rule.when !== 'never', variables: rule.variables ?? [] };
-  }
-  return { runs: false, variables: [] };
+  const { find, lookup } = variables.scope(config.variables, () => [{ key: 'CI_NODE_TOTAL', value: '1' }]);
+  const circumstances: RuleCircumstances = { lookup, find, patterns, paths };
+  const rule = findRule(rules, circumstances);
+  if (rule === null) return { runs: false, variables: [] };
+  if ('error' in rule) return { error: `Failed to parse rule for workflow: ${rule.error}` };
+  return { runs: rule.when !== 'never', variables: rule.variables ?? [] };
 }

@@ -1,4 +1,5 @@
 import { parseExpression, type Expression } from '../expressions/expression.js';
+import type { Patterns } from '../expressions/pattern.js';
 import { ExpressionSyntaxError } from '../expressions/tokens.js';
 import { flattenList, isTextList } from '../keywords/texts.js';
 import type { Place } from '../keywords/place.js';
@@ -43,7 +44,7 @@ export function readRuleConditions(place: Place, kind: keyof typeof kinds): Rule
   place.checkKeys(kinds[kind].keys);
   if (place.has('if')) {
     const text = place.get('if');
-    const expression = typeof text === 'string' ? readExpression(text) : null;
+    const expression = typeof text === 'string' ? readExpression(text, place.patterns) : null;
     if (typeof text === 'string' && expression) conditions.if = { text, expression };
     else place.problem('if invalid expression syntax', 'if');
   }
@@ -58,9 +59,9 @@ export function readRuleConditions(place: Place, kind: keyof typeof kinds): Rule
 }
 
 /** A parsed expression, or null when its syntax is wrong. */
-export function readExpression(text: string): Expression | null {
+export function readExpression(text: string, patterns: Patterns): Expression | null {
   try {
-    return parseExpression(text);
+    return parseExpression(text, patterns);
   } catch (error) {
     if (error instanceof ExpressionSyntaxError) return null;
     throw error;

@@ -1,7 +1,6 @@
-import { isTruthy, type Expression, type Lookup } from '../expressions/expression.js';
-import type { Variable } from '../job.js';
-import { anyMatches, compileExistsPattern, compileGlob, type PathTest } from '../paths/glob.js';
-import { expandText } from '../variables/expand-variables.js';
+import { isTruthy, type Expression, type ExpressionCircumstances } from '../expressions/expression.js';
+import type { PathMatcher } from '../paths/path-matcher.js';
+import { expandText, type FindVariable } from '../variables/expand-variables.js';
 
 /** Conditions of one rule; all must hold, none means "always" (ci-config.md §2.3). */
 export interface RuleConditions {
@@ -14,57 +13,41 @@ export interface RuleConditions {
 }
 
 /** What rules may look at. */
-export interface RuleCircumstances {
-  lookup: Lookup;
-  /** All variables, for paths that contain some. */
-  variables: () => readonly Variable[];
-  changedFiles: readonly string[] | null;
-  changedSince?: ((ref: string) => readonly string[] | null) | undefined;
-  listFiles: () => readonly string[];
+export interface RuleCircumstances extends ExpressionCircumstances {
+  /** For paths that contain variables. */
+  find: FindVariable;
+  paths: PathMatcher;
 }
 
 /** Whether a rule matches, or why that cannot be told. */
 export function ruleApplies(rule: RuleConditions, circumstances: RuleCircumstances): boolean | { error: string } {
-  if (rule.if && !isTruthy(rule.if.expression, circumstances.lookup)) return false;
+  if (rule.if && !isTruthy(rule.if.expression, circumstances)) return false;
   if (rule.changes) {
     const changed = hasChanges(rule.changes, circumstances);
     if (changed !== true) return changed;
   }
-  if (rule.exists) return testPaths(rule.exists.paths, circumstances.listFiles(), compileExistsPattern, circumstances);
-  return true;
+  if (!rule.exists) return true;
+  const patterns = expandAll(rule.exists.paths, circumstances.find);
+  return 'error' in patterns ? patterns : circumstances.paths.exist(patterns.texts);
 }
 
 function hasChanges(
   changes: { paths: string[]; compareTo?: string },
-  circumstances: RuleCircumstances,
+  { find, paths }: RuleCircumstances,
 ): boolean | { error: string } {
-  let files = circumstances.changedFiles;
-  if (changes.compareTo !== undefined) {
-    const ref = expandText(changes.compareTo, circumstances.variables(), 'keep');
-    if (!ref.ok) return ref;
-    if (!circumstances.changedSince) return { error: 'rules:changes:compare_to is not supported by this server' };
-    files = circumstances.changedSince(ref.text);
-    if (files === null) return { error: 'rules:changes:compare_to is not a valid ref' };
-  }
-  // Not known, as in every triggered pipeline, counts as changed (ci-config.md §2.4).
-  return files === null || testPaths(changes.paths, files, compileGlob, circumstances);
+  const globs = expandAll(changes.paths, find);
+  if ('error' in globs) return globs;
+  if (changes.compareTo === undefined) return paths.changed(globs.texts);
+  const ref = expandText(changes.compareTo, find, 'keep');
+  return ref.ok ? paths.changedSince(ref.text, globs.texts) : { error: ref.error };
 }
 
-function testPaths(
-  patterns: readonly string[],
-  files: readonly string[],
-  compile: (pattern: string) => PathTest,
-  circumstances: RuleCircumstances,
-): boolean | { error: string } {
-  const tests: PathTest[] = [];
-  for (const pattern of patterns) {
-    const expanded = expandText(
-      pattern,
-      pattern.includes('$') || pattern.includes('%') ? circumstances.variables() : [],
-      'keep',
-    );
-    if (!expanded.ok) return expanded;
-    tests.push(compile(expanded.text));
+function expandAll(texts: readonly string[], find: FindVariable): { texts: string[] } | { error: string } {
+  const expanded: string[] = [];
+  for (const text of texts) {
+    const result = expandText(text, find, 'keep');
+    if (!result.ok) return { error: result.error };
+    expanded.push(result.text);
   }
-  return anyMatches(tests, files);
+  return { texts: expanded };
 }

@@ -5,10 +5,16 @@ import {
   expandVariables,
   findCircularReference,
   type ExpansionMode,
+  type FindVariable,
 } from './expand-variables.js';
 
 const list = (...pairs: [string, string, Partial<Variable>?][]): Variable[] =>
   pairs.map(([key, value, more]) => ({ key, value, ...more }));
+
+const finding = (variables: readonly Variable[]): FindVariable => {
+  const byKey = new Map(variables.map((variable) => [variable.key, variable]));
+  return (key) => byKey.get(key);
+};
 
 function expanded(variables: Variable[], mode: ExpansionMode): Record<string, string> | string {
   const result = expandVariables(variables, mode);
@@ -70,7 +76,7 @@ describe('values by one another', () => {
       value: i === 0 ? 'xxxxxxxx' : `$V${i - 1}$V${i - 1}`,
     }));
     expect(expanded(doubling, 'keep')).toBe('variables are too long after expansion');
-    expect(expandText('$V63', doubling, 'keep')).toEqual({
+    expect(expandText('$V63', finding(doubling), 'keep')).toEqual({
       ok: false,
       error: 'variables are too long after expansion',
     });
@@ -78,10 +84,9 @@ describe('values by one another', () => {
 
   test('a chain as long as a list may be does not exhaust the stack', () => {
     const chain = Array.from({ length: 20_000 }, (_, i): Variable => ({ key: `V${i}`, value: `$V${i + 1}` }));
-    expect(findCircularReference(chain)).toBeNull();
-    expect(findCircularReference([...chain, { key: 'V20000', value: '$V0' }])).toMatch(
-      /^circular variable reference detected: /,
-    );
+    expect(findCircularReference(chain, finding(chain))).toBeNull();
+    const closed = [...chain, { key: 'V20000', value: '$V0' }];
+    expect(findCircularReference(closed, finding(closed))).toMatch(/^circular variable reference detected: /);
   });
 });
 
@@ -91,7 +96,7 @@ test.each<[string, ExpansionMode, string]>([
   ['$$A', 'keep', '$$A'],
   ['plain', 'keep', 'plain'],
 ])('nested: %s with undefined %s: %s', (text, mode, expected) => {
-  expect(expandText(text, list(['A', '$B'], ['B', 'x']), mode)).toEqual({ ok: true, text: expected });
+  expect(expandText(text, finding(list(['A', '$B'], ['B', 'x'])), mode)).toEqual({ ok: true, text: expected });
 });
 
 test.each([

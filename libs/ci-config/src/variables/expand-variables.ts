@@ -65,29 +65,25 @@ export function expandVariables(list: readonly Variable[], mode: ExpansionMode):
   });
 }
 
+/** The variable that counts for a key, or undefined. */
+export type FindVariable = (key: string) => Variable | undefined;
+
 /**
- * The circle among variables, as the text of the error, or null. Cheap when nothing refers to anything: made for the check of
- * every job of every pipeline.
+ * The circle that these variables are part of or lead to, as the text of the error; null when there is none. Others are found by
+ * `find`, so only what refers to something needs to be given (`mayRefer`).
  */
-export function findCircularReference(list: Iterable<Variable>): string | null {
-  const referring = new Map<string, Variable>();
-  for (const variable of list) {
-    if (mayRefer(variable)) referring.set(variable.key, variable);
-    else referring.delete(variable.key);
-  }
-  if (referring.size < 2) return null;
-  const sorted = sortByReference(referring);
+export function findCircularReference(referring: Iterable<Variable>, find: FindVariable): string | null {
+  const sorted = sortByReference(reachable(referring, find));
   return 'circle' in sorted ? circleText(sorted.circle) : null;
 }
 
-/** Expands one text by a list of variables whose values are expanded first ("nested" in ci-config.md §4.3). */
-export function expandText(text: string, list: readonly Variable[], mode: ExpansionMode): ExpandedText {
+/** Expands one text by variables whose values are expanded first ("nested" in ci-config.md §4.3). */
+export function expandText(text: string, find: FindVariable, mode: ExpansionMode): ExpandedText {
   if (!text.includes('$') && !text.includes('%')) return { ok: true, text };
-  const needed = reachable(text, lastOfEachKey(list));
-  const expanded = expandVariables(needed, mode);
+  const variables = reachable(referencesOf({ key: '', value: text }).map(find), find);
+  const expanded = expandVariables([...variables.values()], mode);
   if (!expanded.ok) return expanded;
   const values = new Map(expanded.variables.map((variable) => [variable.key, variable.value]));
-  const variables = lastOfEachKey(needed);
   return withinBudget<ExpandedText>((budget) => ({
     ok: true,
     text: substitute(text, { mode, self: '', variables, values, budget }),
@@ -139,7 +135,8 @@ function nameOf(names: string[]): string | undefined {
   return names[0] ?? names[1] ?? names[2];
 }
 
-function mayRefer(variable: Variable): boolean {
+/** Whether the value may refer to other variables; a cheap look that says yes too often. */
+export function mayRefer(variable: Variable): boolean {
   return !variable.raw && (variable.value.includes('$') || variable.value.includes('%'));
 }
 
@@ -153,16 +150,14 @@ function referencesOf(variable: Variable): string[] {
   return [...names];
 }
 
-function reachable(text: string, variables: ReadonlyMap<string, Variable>): Variable[] {
+function reachable(start: Iterable<Variable | undefined>, find: FindVariable): Map<string, Variable> {
   const found = new Map<string, Variable>();
-  const open = referencesOf({ key: '', value: text });
-  for (let name = open.pop(); name !== undefined; name = open.pop()) {
-    const variable = variables.get(name);
-    if (!variable || found.has(name)) continue;
-    found.set(name, variable);
-    open.push(...referencesOf(variable));
-  }
-  return [...found.values()];
+  const take = (variable: Variable | undefined) => variable && found.set(variable.key, variable);
+  for (const variable of start) take(variable);
+  // A Map's iteration goes on to what is added meanwhile.
+  for (const variable of found.values())
+    for (const name of referencesOf(variable)) if (!found.has(name)) take(find(name));
+  return found;
 }
 
 /** Referred ones before those that refer; with a stack of its own, since a chain may be as long as the list. */

@@ -37,26 +37,33 @@ export function readYaml(text: string, limits: Limits, keepLines = true): Value[
 
 /** Bounds the work of reading again: characters read in all. */
 const rereadBudget = 20 * 1024 * 1024;
+/** How far back the indentation of the line before is looked for. */
+const longestLine = 1_000;
 
 function eventsOf(text: string, limits: Limits): { source: string; events: Event[] } {
   let source = text;
   let budget = rereadBudget;
+  let last = { line: -1, blanks: 0 };
   for (;;) {
     try {
       return { source, events: parseEvents(source, { maxDepth: limits.depth }) };
     } catch (error) {
       if (!(error instanceof YAMLException)) throw error;
       budget -= source.length;
-      const mark = error.mark;
+      const { mark } = error;
       if (error.reason === 'deficient indentation' && mark && budget > 0) {
+        // As deep as the line before; when that is not enough, twice as deep.
         const lineStart = mark.position - mark.column;
-        source = `${source.slice(0, lineStart)}${' '.repeat(limits.depth)}${source.slice(lineStart)}`;
+        const before =
+          /(?:^|\n)( *)[^\n]*\r?\n?$/.exec(source.slice(Math.max(0, lineStart - longestLine), lineStart))?.[1] ?? '';
+        last = { line: mark.line, blanks: mark.line === last.line ? last.blanks * 2 : before.length || 1 };
+        source = `${source.slice(0, lineStart)}${' '.repeat(last.blanks)}${source.slice(lineStart)}`;
         continue;
       }
-      if (error.reason.startsWith('nesting exceeded'))
-        throw new YamlError('The parsed YAML is too big', mark && mark.line + 1);
+      const line = mark && mark.line + 1;
+      if (error.reason.startsWith('nesting exceeded')) throw new YamlError('The parsed YAML is too big', line);
       const place = mark ? ` at line ${mark.line + 1} column ${mark.column + 1}` : '';
-      throw new YamlError(`(<unknown>): ${error.reason}${place}`, mark && mark.line + 1);
+      throw new YamlError(`(<unknown>): ${error.reason}${place}`, line);
     }
   }
 }

@@ -1,0 +1,71 @@
+import { compileExistsPattern, compileGlob, type PathTest } from './glob.js';
+
+/** Comparisons of paths with patterns, in one rule, after which the answer is "yes" without looking (ci-config.md §2.4). */
+const comparisonsPerRule = 50_000;
+/** The same for all rules of one pipeline, each pattern counted once: some seconds in the worst case. */
+const comparisonsInAll = 4_000_000;
+
+/** Where paths come from. */
+export interface PathSources {
+  listFiles: () => readonly string[];
+  /** Null: cannot be known. */
+  changedFiles: readonly string[] | null;
+  changedSince?: ((ref: string) => readonly string[] | null) | undefined;
+}
+
+/** Answers `changes` and `exists` for one pipeline. Rules share patterns, so each one meets each list of paths once. */
+export class PathMatcher {
+  /** By what was asked (`exists`, `changes`, a ref) and pattern. */
+  private readonly answers = new Map<string, Map<string, boolean>>();
+  private readonly since = new Map<string, readonly string[] | null>();
+  private files: readonly string[] | undefined;
+  private left = comparisonsInAll;
+
+  constructor(private readonly sources: PathSources) {}
+
+  /** Whether some file at the commit matches one of the patterns of `exists`. */
+  exist(patterns: readonly string[]): boolean {
+    this.files ??= this.sources.listFiles();
+    return this.anyMatches('exists', patterns, this.files, compileExistsPattern);
+  }
+
+  /** Whether some changed file matches; not known, as in every triggered pipeline, counts as changed (ci-config.md §2.4). */
+  changed(globs: readonly string[]): boolean {
+    const { changedFiles } = this.sources;
+    return changedFiles === null || this.anyMatches('changes', globs, changedFiles, compileGlob);
+  }
+
+  /** The same for `compare_to`, or why it cannot be told. */
+  changedSince(ref: string, globs: readonly string[]): boolean | { error: string } {
+    if (!this.sources.changedSince) return { error: 'rules:changes:compare_to is not supported by this server' };
+    let paths = this.since.get(ref);
+    if (paths === undefined) {
+      paths = this.sources.changedSince(ref);
+      this.since.set(ref, paths);
+    }
+    return paths === null
+      ? { error: 'rules:changes:compare_to is not a valid ref' }
+      : this.anyMatches(`changes since ${ref}`, globs, paths, compileGlob);
+  }
+
+  private anyMatches(
+    question: string,
+    patterns: readonly string[],
+    paths: readonly string[],
+    compile: (pattern: string) => PathTest,
+  ): boolean {
+    if (patterns.length * paths.length > comparisonsPerRule) return true;
+    const answers = this.answers.get(question) ?? new Map<string, boolean>();
+    this.answers.set(question, answers);
+    for (const pattern of patterns) {
+      let answer = answers.get(pattern);
+      if (answer === undefined) {
+        this.left -= paths.length;
+        answer = this.left < 0 || paths.some(compile(pattern));
+        answers.set(pattern, answer);
+      }
+      if (answer) return true;
+    }
+    return false;
+  }
+}
