@@ -33,6 +33,7 @@ const catalogue: [name: Name, args: unknown[], status: number, body: object, hea
   ['unknownRoute', [], 404, { error: '404 Not Found' }],
   ['methodNotAllowed', [['GET', 'HEAD']], 405, { error: '405 Not Allowed' }, { Allow: 'GET, HEAD' }],
   ['movedProject', [], 405, { message: 'Non GET methods are not allowed for moved projects' }],
+  ['bodyTooSlow', [60], 408, { error: 'The request body did not arrive within 60 seconds' }],
   ['conflict', [], 409, { message: '409 Conflict: Resource lock' }],
   ['versionGone', [], 410, { error: 'API V3 is no longer supported. Use API V4 instead.' }],
   ['preconditionFailed', [], 412, { message: '412 Precondition Failed' }],

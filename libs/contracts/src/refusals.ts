@@ -102,6 +102,11 @@ export function movedProject(): Refusal {
   return new Refusal(405, { message: 'Non GET methods are not allowed for moved projects' });
 }
 
+/** @param seconds how long the body was waited for */
+export function bodyTooSlow(seconds: number): Refusal {
+  return new Refusal(408, { error: `The request body did not arrive within ${seconds} seconds` });
+}
+
 /** Someone else holds or changed the thing: `409 Conflict: <reason>`. */
 export function conflict(reason = 'Resource lock'): Refusal {
   return new Refusal(409, { message: `409 Conflict: ${reason}` });

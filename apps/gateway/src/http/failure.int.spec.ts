@@ -119,6 +119,7 @@ describe('errors become GitLab’s answers', () => {
     ['nothing/here', 404, { error: '404 Not Found' }],
     ['/elsewhere', 404, { error: '404 Not Found' }],
     ['/api/v3/projects', 410, { error: 'API V3 is no longer supported. Use API V4 instead.' }],
+    ['/%zz', 400, { error: 'The URL is not properly percent-encoded' }],
     ['/api/v3', 410, { error: 'API V3 is no longer supported. Use API V4 instead.' }],
   ])('%s', async (path, status, body) => {
     const answer = await ask(path);
@@ -127,6 +128,7 @@ describe('errors become GitLab’s answers', () => {
     expect(answer.headers.get('content-type')).toBe('application/json');
     expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
     expect(answer.headers.get('x-frame-options')).toBe('SAMEORIGIN');
+    expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
   });
 
   it('a database that cannot be reached is a 503, and works again once it can', async () => {
@@ -143,6 +145,11 @@ describe('errors become GitLab’s answers', () => {
     expect((await ask('things/fail/database')).status).toBe(418);
     for (const connection of connections) connection.destroy();
     proxy.close();
+  });
+
+  it('a part of the path that is too long', async () => {
+    const answer = await ask(`things/${'x'.repeat(3000)}`);
+    expect([answer.status, answer.text]).toEqual([414, '{"error":"414 URI Too Long"}']);
   });
 
   it('503 says when to come back, in whole seconds', async () => {

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { Busboy } from '@fastify/busboy';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { bodyTooLarge, invalidParameters, type Refusal, unsupportedContentType } from '#libs/contracts';
+import { bodyTooLarge, bodyTooSlow, invalidParameters, type Refusal, unsupportedContentType } from '#libs/contracts';
 import { nestPairs } from './parameter-grammar.js';
 import { type BodySettings, defaultBodyLimit } from './request-body.decorator.js';
 import { mostPairs, parseUrlencoded, type SentParameters, tooManyParameters } from './request-parameters.js';
@@ -10,8 +10,10 @@ import { mostPairs, parseUrlencoded, type SentParameters, tooManyParameters } fr
  * Makes the server read bodies as the API needs it (trigger-api.md §0.2): forms and JSON become parameters, an empty body of whatever type
  * is no body, and each route may have limits and raw bodies of its own (`@RequestBody`). One reader stands for Fastify's whole set, since
  * its parsers refuse empty JSON and cannot differ by route.
+ *
+ * @param timeLimitMs how long a body may take to arrive; streams are watched by those who read them
  */
-export function readBodies(server: FastifyInstance): void {
+export function readBodies(server: FastifyInstance, timeLimitMs = 60_000): void {
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', (request: FastifyRequest, payload: Readable, done) => {
     const { as = 'parameters', limit = defaultBodyLimit } = bodySettings(request);
@@ -21,7 +23,7 @@ export function readBodies(server: FastifyInstance): void {
     } else if (as === 'stream') {
       done(null, payload);
     } else {
-      collect(request, payload, limit).then(
+      collect(request, payload, limit, timeLimitMs).then(
         (bytes) => (as === 'buffer' ? done(null, bytes) : parse(request, bytes).then((body) => done(null, body), done)),
         done,
       );
@@ -34,23 +36,28 @@ function bodySettings(request: FastifyRequest): BodySettings {
 }
 
 /** Not `for await`: leaving it early destroys the connection, and the caller would never read why. */
-function collect(request: FastifyRequest, payload: Readable, limit: number): Promise<Buffer> {
-  return new Promise((resolve, reject: (refusal: Refusal) => void) => {
-    if (Number(request.headers['content-length']) > limit) return reject(bodyTooLarge(limit));
+function collect(request: FastifyRequest, payload: Readable, limit: number, timeLimitMs: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let received = 0;
+    const refuse = (refusal: Refusal) => {
+      clearTimeout(timer);
+      payload.off('data', onData);
+      reject(refusal);
+    };
     const onData = (chunk: Buffer) => {
       received += chunk.length;
-      if (received <= limit) {
-        chunks.push(chunk);
-      } else {
-        payload.off('data', onData);
-        reject(bodyTooLarge(limit));
-      }
+      if (received > limit) refuse(bodyTooLarge(limit));
+      else chunks.push(chunk);
     };
+    const timer = setTimeout(() => refuse(bodyTooSlow(timeLimitMs / 1000)), timeLimitMs);
+    if (Number(request.headers['content-length']) > limit) return refuse(bodyTooLarge(limit));
     payload.on('data', onData);
-    payload.on('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
-    payload.on('error', () => reject(invalidParameters('The request body ended early')));
+    payload.on('error', () => refuse(invalidParameters('The request body ended early')));
+    payload.on('end', () => {
+      clearTimeout(timer);
+      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks));
+    });
   });
 }
 
