@@ -1,5 +1,7 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Ajv } from 'ajv';
+import addFormats from 'ajv-formats';
 import { pino } from 'pino';
 import { messageProblems } from '#libs/contracts';
 import { InProcessBus, InProcessStrategy } from '#libs/messaging';
@@ -87,6 +89,20 @@ it('every reference leads somewhere', () => {
   expect(references.filter((name) => !(name !== undefined && name in (document.components?.schemas ?? {})))).toEqual(
     [],
   );
+});
+
+it('every schema is one, and what the gateway answers fits it', async () => {
+  const schemas = new Ajv({ strict: true, strictTypes: false, keywords: ['example', 'components'] });
+  addFormats.default(schemas);
+  schemas.addSchema({ $id: 'api', components: document.components }, 'api');
+  const validator = (name: string) => schemas.compile({ $ref: `api#/components/schemas/${name}` });
+  for (const name of Object.keys(document.components?.schemas ?? {})) expect(validator(name)).toBeInstanceOf(Function);
+  const answer = async (path: string) => (await fetch(`${url}${path}`)).json();
+  expect(validator('LivenessResponse')(await answer('/-/liveness'))).toBe(true);
+  expect(validator('ReadinessResponse')(await answer('/-/readiness'))).toBe(true);
+  expect(validator('ErrorMessage')(await answer('/api/v4/version'))).toBe(true);
+  expect(validator('ParameterError')(await answer('/api/v4/nowhere'))).toBe(true);
+  expect(validator('ErrorMessage')(await answer('/api/v4/nowhere'))).toBe(false);
 });
 
 it('is an OpenAPI 3 document that names its server and its credentials', () => {
