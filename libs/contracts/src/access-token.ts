@@ -1,22 +1,12 @@
-import { Type } from 'class-transformer';
-import {
-  ArrayNotEmpty,
-  IsBoolean,
-  IsIn,
-  IsInt,
-  IsOptional,
-  IsString,
-  IsUUID,
-  Matches,
-  ValidateNested,
-} from 'class-validator';
+import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, IsUUID, Matches } from 'class-validator';
+import { Nested } from './nested.decorator.js';
 import { PageRequest } from './page.js';
 import { Request } from './request.js';
 import { IsSecretHash } from './secret-hash.js';
 import { Actor } from './user.js';
 
-/** What an access token may do: everything, or GET and HEAD only (trigger-api.md §3.1). */
-export const accessTokenScopes = ['api', 'read_api'] as const;
+/** What an access token may do: everything, GET and HEAD only (trigger-api.md §3.1), or no more than find out who it belongs to. */
+export const accessTokenScopes = ['api', 'read_api', 'read_user'] as const;
 export type AccessTokenScope = (typeof accessTokenScopes)[number];
 
 /** What is told about a personal access token. */
@@ -42,7 +32,7 @@ export class CreateAccessToken extends Request<AccessTokenFacts> {
   @IsInt() userId!: number;
   @IsString() name!: string;
   @IsOptional() @IsString() description?: string | null;
-  @ArrayNotEmpty() @IsIn(accessTokenScopes, { each: true }) scopes!: AccessTokenScope[];
+  @IsArray() @IsIn(accessTokenScopes, { each: true }) scopes!: AccessTokenScope[];
   @IsOptional() @Matches(/^\d{4}-\d\d-\d\d$/) expiresAt?: string | null;
   @IsSecretHash() tokenHash!: string;
   /** The characters by which people recognise it. */
@@ -53,7 +43,7 @@ export class CreateAccessToken extends Request<AccessTokenFacts> {
 export class ListAccessTokens extends PageRequest<AccessTokenFacts> {
   static readonly pattern = 'access-token.list';
 
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @Nested(() => Actor) actor!: Actor;
   @IsOptional() @IsInt() userId?: number | null;
   @IsOptional() @IsBoolean() revoked?: boolean | null;
   @IsOptional() @IsIn(['active', 'inactive']) state?: 'active' | 'inactive' | null;
@@ -65,7 +55,7 @@ export class ListAccessTokens extends PageRequest<AccessTokenFacts> {
 export class ShowAccessToken extends Request<AccessTokenFacts> {
   static readonly pattern = 'access-token.show';
 
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @Nested(() => Actor) actor!: Actor;
   @IsInt() tokenId!: number;
 }
 
@@ -73,7 +63,7 @@ export class ShowAccessToken extends Request<AccessTokenFacts> {
 export class RevokeAccessToken extends Request<null> {
   static readonly pattern = 'access-token.revoke';
 
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @Nested(() => Actor) actor!: Actor;
   @IsInt() tokenId!: number;
 }
 

@@ -1,5 +1,5 @@
-import { Type } from 'class-transformer';
-import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, ValidateNested } from 'class-validator';
+import { IsArray, IsBoolean, IsIn, IsInt, IsOptional } from 'class-validator';
+import { Nested } from './nested.decorator.js';
 import type { JobFacts } from './job.js';
 import { PageRequest } from './page.js';
 import { Request } from './request.js';
@@ -36,7 +36,7 @@ export class ShowJob extends Request<JobFacts> {
 abstract class JobOrderRequest extends Request<JobFacts> {
   @IsInt() projectId!: number;
   @IsInt() jobId!: number;
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @Nested(() => Actor) actor!: Actor;
 }
 
 /** A finished job stays as it is, and is no refusal. */

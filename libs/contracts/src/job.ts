@@ -44,6 +44,7 @@ export interface RunnerFacts {
 /** `job.queued.v1`: a job waits for a runner. Every gateway hears it and looks again for those whose requests it holds. */
 export class JobQueued {
   static readonly type = 'job.queued.v1';
+  static readonly lossy = true;
 
   @IsInt() jobId!: number;
   @IsInt() projectId!: number;
@@ -54,6 +55,7 @@ export class JobQueued {
 /** `job.status-changed.v1`: for pages that watch. */
 export class JobStatusChanged {
   static readonly type = 'job.status-changed.v1';
+  static readonly lossy = true;
 
   @IsInt() jobId!: number;
   @IsInt() pipelineId!: number;

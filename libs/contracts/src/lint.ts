@@ -1,5 +1,5 @@
-import { Type } from 'class-transformer';
-import { IsBoolean, IsInt, IsOptional, IsString, ValidateNested } from 'class-validator';
+import { IsBoolean, IsInt, IsOptional, IsString } from 'class-validator';
+import { Nested } from './nested.decorator.js';
 import { Request } from './request.js';
 import { Actor } from './user.js';
 
@@ -41,7 +41,7 @@ export class LintConfig extends Request<LintFacts> {
   static readonly pattern = 'ci.lint';
 
   @IsInt() projectId!: number;
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @Nested(() => Actor) actor!: Actor;
   /** The text to check; without it, the project's file at `contentRef`. */
   @IsOptional() @IsString() content?: string | null;
   /** Branch, tag or commit whose file is checked; the default branch where not given. */

@@ -1,5 +1,5 @@
-import { Type } from 'class-transformer';
-import { IsArray, IsIn, IsInt, IsOptional, IsString, IsUUID, Matches, ValidateNested } from 'class-validator';
+import { IsArray, IsIn, IsInt, IsOptional, IsString, IsUUID, Matches } from 'class-validator';
+import { Nested } from './nested.decorator.js';
 import { PageRequest } from './page.js';
 import { Request } from './request.js';
 import { Actor, type UserFacts } from './user.js';
@@ -22,7 +22,7 @@ export class AddMember extends Request<MemberFacts> {
 
   @IsUUID() requestId!: string;
   @IsInt() projectId!: number;
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @Nested(() => Actor) actor!: Actor;
   @IsOptional() @IsInt() userId?: number | null;
   @IsOptional() @IsString() username?: string | null;
   @IsIn(memberLevels) accessLevel!: AccessLevel;
@@ -45,7 +45,7 @@ export class EditMember extends Request<MemberFacts> {
   static readonly pattern = 'member.edit';
 
   @IsInt() projectId!: number;
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @Nested(() => Actor) actor!: Actor;
   @IsInt() userId!: number;
   @IsIn(memberLevels) accessLevel!: AccessLevel;
   /** Left out: stays as it is; null: never ends. */
@@ -57,7 +57,7 @@ export class RemoveMember extends Request<null> {
   static readonly pattern = 'member.remove';
 
   @IsInt() projectId!: number;
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @Nested(() => Actor) actor!: Actor;
   @IsInt() userId!: number;
 }
 

@@ -1,3 +1,4 @@
+import 'reflect-metadata';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { CreateAccessToken, EnsureRoot, ListAccessTokens, RevokeAccessToken, ShowAccessToken } from './access-token.js';
@@ -29,6 +30,7 @@ import {
   UnprotectBranch,
   UnprotectTag,
 } from './protected-ref.js';
+import { isSound } from './sound-message.js';
 import { EditSettings, ShowSettings } from './settings.js';
 import { PipelineTriggered, TriggerOutcome } from './trigger-request.js';
 import {
@@ -138,6 +140,7 @@ export function messageProblems(pattern: string, data: unknown): string[] {
   if (!type) return [`there is no message named ${pattern}`];
   if (typeof data !== 'object' || data === null || Array.isArray(data))
     return [`${pattern}: the data is not an object`];
+  if (isSound(type, data)) return [];
   return validateSync(plainToInstance(type, data), { forbidUnknownValues: false }).map(
     (error) => `${pattern}: ${error.toString().trim()}`,
   );

@@ -1,15 +1,5 @@
-import { Type } from 'class-transformer';
-import {
-  IsArray,
-  IsBoolean,
-  IsIn,
-  IsInt,
-  IsISO8601,
-  IsOptional,
-  IsString,
-  IsUUID,
-  ValidateNested,
-} from 'class-validator';
+import { IsArray, IsBoolean, IsIn, IsInt, IsISO8601, IsOptional, IsString, IsUUID } from 'class-validator';
+import { Nested } from './nested.decorator.js';
 import { PageRequest } from './page.js';
 import type { PipelineFacts } from './pipeline.js';
 import { Request } from './request.js';
@@ -70,7 +60,7 @@ export class ShowPipelineVariables extends Request<PipelineVariableFacts[]> {
 
   @IsInt() projectId!: number;
   @IsInt() pipelineId!: number;
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @Nested(() => Actor) actor!: Actor;
 }
 
 /** `POST /projects/:id/pipeline`. Refused with 400 whatever is wrong. The same `requestId` creates one pipeline. */
@@ -81,7 +71,7 @@ export class CreatePipeline extends Request<PipelineFacts> {
   @IsInt() projectId!: number;
   @IsString() ref!: string;
   @IsArray() variables!: PipelineVariableFacts[];
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @Nested(() => Actor) actor!: Actor;
   @IsISO8601() receivedAt!: string;
 }
 
@@ -89,7 +79,7 @@ export class CreatePipeline extends Request<PipelineFacts> {
 abstract class PipelineOrderRequest<Reply> extends Request<Reply> {
   @IsInt() projectId!: number;
   @IsInt() pipelineId!: number;
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @Nested(() => Actor) actor!: Actor;
 }
 
 /** Stops what runs and cancels what waits; manual jobs stay manual (architecture.md §4). */

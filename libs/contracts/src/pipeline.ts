@@ -68,6 +68,7 @@ export class PipelineDeleted {
 /** `pipeline.status-changed.v1`: for pages that watch; `version` grows with each change, so that an older one can be dropped. */
 export class PipelineStatusChanged {
   static readonly type = 'pipeline.status-changed.v1';
+  static readonly lossy = true;
 
   @IsInt() pipelineId!: number;
   @IsInt() projectId!: number;

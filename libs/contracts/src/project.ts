@@ -1,5 +1,5 @@
-import { Type } from 'class-transformer';
-import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, IsUUID, ValidateNested } from 'class-validator';
+import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, IsUUID } from 'class-validator';
+import { Nested } from './nested.decorator.js';
 import { PageRequest } from './page.js';
 import { Request } from './request.js';
 import { Actor, type UserFacts } from './user.js';
@@ -81,7 +81,7 @@ export class CreateProject extends ProjectSettings<ProjectFacts> {
   static readonly pattern = 'project.create';
 
   @IsUUID() requestId!: string;
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @Nested(() => Actor) actor!: Actor;
   @IsOptional() @IsInt() namespaceId?: number | null;
   /** Full path of a namespace; one that does not exist is made. */
   @IsOptional() @IsString() namespacePath?: string | null;
@@ -102,7 +102,7 @@ export class ListProjects extends PageRequest<ProjectFacts> {
   static readonly pattern = 'project.list';
 
   /** Null for somebody who is not signed in. */
-  @IsOptional() @ValidateNested() @Type(() => Actor) actor?: Actor | null;
+  @IsOptional() @Nested(() => Actor) actor?: Actor | null;
   /** The projects of which the actor is a member. */
   @IsArray() @IsInt({ each: true }) memberOf!: number[];
   /** Only these. */
@@ -120,7 +120,7 @@ export class EditProject extends ProjectSettings<ProjectFacts> {
   static readonly pattern = 'project.edit';
 
   @IsInt() projectId!: number;
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @Nested(() => Actor) actor!: Actor;
   @IsOptional() @IsBoolean() archived?: boolean;
 }
 
@@ -135,7 +135,7 @@ export class DeleteProject extends Request<null> {
 export class ListNamespaces extends PageRequest<NamespaceFacts> {
   static readonly pattern = 'namespace.list';
 
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @Nested(() => Actor) actor!: Actor;
   /** Part of the path. */
   @IsOptional() @IsString() search?: string | null;
 }

@@ -16,6 +16,8 @@ export interface RequestClass<Reply> {
 /** The class of an event: a fact, published under `type` (its routing key, name and version). */
 export interface EventClass<Fields extends object = object> {
   readonly type: string;
+  /** A hint for whoever listens at this moment: never kept, since who misses it looks again anyway (architecture.md §3, fan-out). */
+  readonly lossy?: boolean;
   new (): Fields;
 }
 

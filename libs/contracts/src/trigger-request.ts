@@ -1,15 +1,5 @@
-import { Type } from 'class-transformer';
-import {
-  IsArray,
-  IsIn,
-  IsInt,
-  IsISO8601,
-  IsObject,
-  IsOptional,
-  IsString,
-  IsUUID,
-  ValidateNested,
-} from 'class-validator';
+import { IsArray, IsIn, IsInt, IsISO8601, IsObject, IsOptional, IsString, IsUUID } from 'class-validator';
+import { Nested } from './nested.decorator.js';
 import type { PipelineFacts } from './pipeline.js';
 import { Actor } from './user.js';
 import { type PipelineSource, type TriggerChannel, triggerChannels } from './words.js';
@@ -43,10 +33,10 @@ export class PipelineTriggered {
   @IsString() ref!: string;
   @IsIn(['trigger', 'pipeline']) source!: Extract<PipelineSource, 'trigger' | 'pipeline'>;
   @IsIn(triggerChannels) channel!: TriggerChannel;
-  @IsOptional() @ValidateNested() @Type(() => TriggerReference) trigger?: TriggerReference | null;
-  @IsOptional() @ValidateNested() @Type(() => UpstreamReference) upstream?: UpstreamReference | null;
+  @IsOptional() @Nested(() => TriggerReference) trigger?: TriggerReference | null;
+  @IsOptional() @Nested(() => UpstreamReference) upstream?: UpstreamReference | null;
   /** The token's owner, or the job's user. The pipeline is created as this user. */
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @Nested(() => Actor) actor!: Actor;
   /** Pairs of key and value, in the caller's order. */
   @IsArray() variables!: [key: string, value: string][];
   /** Text of the file variable TRIGGER_PAYLOAD (trigger-api.md §1.5). */

@@ -1,5 +1,5 @@
-import { Type } from 'class-transformer';
-import { IsInt, IsISO8601, IsOptional, IsString, IsUUID, Length, ValidateNested } from 'class-validator';
+import { IsInt, IsISO8601, IsOptional, IsString, IsUUID, Length } from 'class-validator';
+import { Nested } from './nested.decorator.js';
 import { PageRequest } from './page.js';
 import { Request } from './request.js';
 import { IsSecretHash } from './secret-hash.js';
@@ -28,7 +28,7 @@ export class CreateTrigger extends Request<TriggerFacts> {
   @IsUUID() requestId!: string;
   @IsInt() projectId!: number;
   /** Becomes the owner. */
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @Nested(() => Actor) actor!: Actor;
   @IsString() description!: string;
   @IsOptional() @IsISO8601() expiresAt?: string | null;
   @IsSecretHash() tokenHash!: string;
@@ -41,7 +41,7 @@ export class ListTriggers extends PageRequest<TriggerFacts> {
   static readonly pattern = 'trigger-token.list';
 
   @IsInt() projectId!: number;
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @Nested(() => Actor) actor!: Actor;
 }
 
 /** One trigger token of a project; refused with 404 when it has none of this id. */
@@ -50,7 +50,7 @@ export class ShowTrigger extends Request<TriggerFacts> {
 
   @IsInt() projectId!: number;
   @IsInt() triggerId!: number;
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @Nested(() => Actor) actor!: Actor;
 }
 
 /** Gives a trigger token another description, or none; only for its owner (trigger-api.md §2.2). */
@@ -59,7 +59,7 @@ export class UpdateTrigger extends Request<TriggerFacts> {
 
   @IsInt() projectId!: number;
   @IsInt() triggerId!: number;
-  @ValidateNested() @Type(() => Actor) actor!: Actor;
+  @Nested(() => Actor) actor!: Actor;
   @IsOptional() @IsString() description!: string | null;
 }
 

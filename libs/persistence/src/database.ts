@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import pg from 'pg';
+import { preparingDriver } from './preparing-driver.js';
 import { ensureInstallation, grantInstallation } from './installation.js';
 import { DataSource, type EntityTarget, type MigrationInterface, type ObjectLiteral } from 'typeorm';
 
@@ -59,7 +60,12 @@ export async function openDatabase(
     await owner.end();
   }
   const worker = options(settings.url, schema, settings.poolSize ?? 10);
-  const database = new DataSource({ ...worker, extra: { ...worker.extra, query_timeout: queryTimeoutMs } });
+  const database = new DataSource({
+    ...worker,
+    // In the embedded database all clients share one session, in which their statements' names would meet.
+    driver: settings.embedded ? undefined : preparingDriver,
+    extra: { ...worker.extra, query_timeout: queryTimeoutMs },
+  });
   return database.initialize();
 }
 

@@ -8,7 +8,7 @@ const table = 'flagfall.installation';
 export async function ensureInstallation(owner: pg.Client): Promise<void> {
   await owner.query('create schema if not exists flagfall');
   await owner.query(`create table if not exists ${table} (
-    only boolean primary key default true check (only),
+    single boolean primary key default true check (single),
     id uuid not null default gen_random_uuid(),
     created_at timestamptz not null default now()
   )`);

@@ -22,7 +22,7 @@ export function outboxTable(schema: string): string {
 }
 
 /** Says an event; it is published once the transaction has committed, and never when it has not. */
-export type Say = <Fields extends object>(type: EventClass<Fields>, fields: Fields, subject?: string) => void;
+export type Say = <Fields extends object>(type: EventClass<Fields>, fields: Fields) => void;
 
 interface Row {
   id: number;
@@ -67,14 +67,16 @@ export class Outbox {
    * @throws whatever `work` throws; then nothing was written and nothing will be said
    */
   async transaction<Result>(work: (manager: EntityManager, say: Say) => Promise<Result>): Promise<Result> {
-    const { result, rows } = await retryingTransaction(this.#database, async (manager) => {
+    const { result, rows, hints } = await retryingTransaction(this.#database, async (manager) => {
       const said: Message[] = [];
-      const answer = await work(manager, (type, fields, subject) =>
-        said.push(this.#message(type.type, fields, subject)),
+      const hinted: Message[] = [];
+      const answer = await work(manager, (type, fields) =>
+        (type.lossy ? hinted : said).push(this.#message(type.type, fields)),
       );
-      return { result: answer, rows: await this.#write(manager, said) };
+      return { result: answer, rows: await this.#write(manager, byType(said)), hints: byType(hinted) };
     });
     this.#dispatch(rows);
+    this.#hint(hints);
     return result;
   }
 
@@ -95,16 +97,14 @@ export class Outbox {
     await this.#settling;
   }
 
-  #message(type: string, data: object, subject?: string): Message {
-    return { id: uuidv7(), type, source: this.#source, time: new Date().toISOString(), subject, data };
+  #message(type: string, data: object): Message {
+    return { id: uuidv7(), type, source: this.#source, time: new Date().toISOString(), data };
   }
 
-  async #write(manager: EntityManager, said: Message[]): Promise<Row[]> {
-    if (said.length === 0) return [];
-    const byType = new Map<string, Message[]>();
-    for (const message of said) byType.set(message.type, [...(byType.get(message.type) ?? []), message]);
-    const types = [...byType.keys()];
-    const bodies = [...byType.values()];
+  async #write(manager: EntityManager, said: Map<string, Message[]>): Promise<Row[]> {
+    if (said.size === 0) return [];
+    const types = [...said.keys()];
+    const bodies = [...said.values()];
     const written: { id: number }[] = await manager.query(
       `insert into ${this.#table} (type, messages, next_attempt_at)
        select type, messages, now() + make_interval(secs => $3)
@@ -124,6 +124,12 @@ export class Outbox {
       });
       this.#dispatches.add(dispatched);
     }
+  }
+
+  /** Whoever misses a hint looks again soon, and often nobody listens. */
+  #hint(hints: Map<string, Message[]>): void {
+    for (const messages of hints.values())
+      this.#bus.publish(messages).catch((error: unknown) => this.#log.trace({ err: error }, 'nobody heard a hint'));
   }
 
   async #publish(row: Row): Promise<void> {
@@ -163,6 +169,16 @@ export class Outbox {
     )) as [Row[], number];
     this.#dispatch(rows);
   }
+}
+
+function byType(messages: Message[]): Map<string, Message[]> {
+  const groups = new Map<string, Message[]>();
+  for (const message of messages) {
+    const group = groups.get(message.type);
+    if (group) group.push(message);
+    else groups.set(message.type, [message]);
+  }
+  return groups;
 }
 
 /** Deadlock and serialization failure: PostgreSQL asks to try the transaction again. */

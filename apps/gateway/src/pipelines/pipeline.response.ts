@@ -75,17 +75,18 @@ export function presentPipeline(facts: PipelineFacts, externalUrl: string): Pipe
     duration: facts.duration,
     queued_duration: facts.queuedDuration,
     coverage: facts.coverage === null ? null : facts.coverage.toFixed(2),
-    detailed_status: detailedStatus(
-      facts.status,
-      facts.warnings,
-      new URL(externalUrl).pathname.replace(/\/$/, '') + pipelinePath(facts),
-    ),
+    detailed_status: detailedStatus(facts.status, facts.warnings, pathOf(externalUrl) + pipelinePath(facts)),
     archived: facts.archived,
   };
 }
 
 export function presentNamedPipeline(facts: PipelineFacts, externalUrl: string): NamedPipelineResponse {
   return { ...presentPipeline(facts, externalUrl), name: facts.name };
+}
+
+/** What stands before paths where the installation does not have a host for itself. */
+function pathOf(externalUrl: string): string {
+  return /^\w+:\/\/[^/]+(\/.*[^/])?\/?$/.exec(externalUrl)?.[1] ?? '';
 }
 
 function pipelinePath({ projectPath, id }: PipelineFacts): string {

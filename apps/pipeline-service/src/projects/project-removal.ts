@@ -27,7 +27,7 @@ export class ProjectRemoval {
         [projectId],
       )) as [unknown, number];
       if (moved === 0) throw projectNotFound();
-      say(ProjectDeleted, { projectId }, String(projectId));
+      say(ProjectDeleted, { projectId });
     });
   }
 

@@ -2,6 +2,7 @@ import { GitFailed, type Git } from './git-command.js';
 import { describeFailure } from './git-failure.js';
 import type { GitObject } from './object-reader.js';
 import type { ObjectReaders } from './object-readers.js';
+import { UnchangedRefs } from './unchanged-refs.js';
 import { looksDescribed, shadowsOf, type RefCandidates } from './ref-name.js';
 
 /** What branch and tag of the asked names point to at this moment. */
@@ -16,6 +17,8 @@ export interface FoundRefs {
  * them could have, `git show-ref --verify`, which guesses nothing but costs a process, decides.
  */
 export class ExactRefs {
+  readonly #unchanged = new UnchangedRefs();
+
   constructor(
     private readonly git: Git,
     private readonly readers: ObjectReaders,
@@ -24,6 +27,14 @@ export class ExactRefs {
 
   /** @throws RepositoryUnreadable */
   async find(repository: string, candidates: RefCandidates): Promise<FoundRefs> {
+    const unchanged = this.#unchanged.find(repository, candidates);
+    if (unchanged) return unchanged;
+    await this.git.prepare();
+    const gitDirectory = await this.readers.gitDirectory(repository);
+    return this.#unchanged.learn(repository, gitDirectory, candidates, () => this.#ask(repository, candidates));
+  }
+
+  async #ask(repository: string, candidates: RefCandidates): Promise<FoundRefs> {
     const names = [candidates.branch, candidates.tag].filter((name) => name !== undefined);
     const answers = await this.readers.ask(repository, 'facts', names);
     const found = await Promise.all(
