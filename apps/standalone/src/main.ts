@@ -2,12 +2,17 @@ import { join } from 'node:path';
 import { createLog } from '#libs/process';
 import { readConfig } from './config.js';
 import { DataDirectory } from './data-directory.js';
+import { startEmbeddedDatabase } from './embedded-database.js';
 import { checkPort } from './port.js';
-import { type Closers, startStandalone } from './standalone.js';
+import type { Closers } from './standalone.js';
 import { welcome } from './welcome.js';
 
 const closers: Closers = [];
 let closing: Promise<void> | undefined;
+let closingSince = 0;
+
+/** npm passes on the Ctrl-C that the terminal has already sent to all: one press arrives twice. */
+const samePressMs = 1_000;
 
 /** Backwards, so that what still uses something goes first. */
 async function closeAll(): Promise<void> {
@@ -15,9 +20,13 @@ async function closeAll(): Promise<void> {
 }
 
 function stop(): void {
-  // The second time somebody insists.
-  if (closing) process.exit(1);
+  if (closing) {
+    // The second time somebody insists.
+    if (performance.now() - closingSince > samePressMs) process.exit(1);
+    return;
+  }
   console.log('\nStopping …');
+  closingSince = performance.now();
   closing = closeAll();
   closing.then(
     () => process.exit(0),
@@ -37,7 +46,17 @@ try {
   closers.push(() => data.release());
   const port = await checkPort(config.host, config.port);
   console.log(`Starting Flagfall with the data in ${data.path} …`);
-  const { externalUrl, demo } = await startStandalone(config, process.env, port, data, log, closers);
+  const embedded = config.databaseUrl === undefined ? startEmbeddedDatabase(data.path) : undefined;
+  if (embedded)
+    closers.push(() =>
+      embedded.then(
+        (database) => database.close(),
+        () => {},
+      ),
+    );
+  // Reading a thousand modules takes as long as starting the database, in another thread: they do not wait for each other.
+  const { startStandalone } = await import('./standalone.js');
+  const { externalUrl, demo } = await startStandalone(config, process.env, embedded, port, data, log, closers);
   console.log(welcome(externalUrl, join(data.path, 'root-token'), demo));
 } catch (error) {
   if (!closing) {

@@ -22,7 +22,7 @@ import { provideRunnerToken } from './built-in-runner.js';
 import { isLoopback, type StandaloneConfig } from './config.js';
 import type { DataDirectory } from './data-directory.js';
 import { type Demo, demoRepository, provideDemo } from './demo.js';
-import { startEmbeddedDatabase } from './embedded-database.js';
+import type { EmbeddedDatabase } from './embedded-database.js';
 import { GatewayClient } from './gateway-client.js';
 import { ParkedMessagesRepository, standaloneSchema } from './parked-messages.repository.js';
 
@@ -36,12 +36,15 @@ export interface Standalone {
 export type Closers = (() => Promise<unknown> | void)[];
 
 const jobGraceMs = 10_000;
-const readyMs = 60_000;
+/** How long servers that were named may take to answer: somebody waits at a terminal. */
+const reachableMs = 15_000;
+const readyMs = 30_000;
 
 /**
  * Starts database, services, HTTP and runner in this process, and provides what a fresh installation needs to be tried out.
  *
  * @param env what the services read for themselves; taken as given but for what this process decides
+ * @param embedded the embedded database, on its way; undefined where `config` names a server
  * @param port checked to be free
  * @param closers gets what must be closed as soon as it is open, so that a start that fails halfway can be undone
  * @throws ConfigError and Error with a sentence for the operator
@@ -49,6 +52,7 @@ const readyMs = 60_000;
 export async function startStandalone(
   config: StandaloneConfig,
   env: NodeJS.ProcessEnv,
+  embedded: Promise<EmbeddedDatabase> | undefined,
   port: number,
   data: DataDirectory,
   log: Logger,
@@ -61,7 +65,7 @@ export async function startStandalone(
   pipelineConfig.repositories.roots.push(demoRepository(data));
   pipelineConfig.repositories.forbiddenRoots.push(data.path);
 
-  const open = await databases(config, data, log, closers);
+  const open = databases(config, await embedded, log, closers);
   const parked = new ParkedMessagesRepository(await open(standaloneSchema));
   const tokens = await open(tokensSchema);
   const pipelines = await open(pipelinesSchema);
@@ -132,15 +136,11 @@ function serviceEnvironment(config: StandaloneConfig, env: NodeJS.ProcessEnv, po
 }
 
 /** @returns opens one service's part of the database, bringing its schema up to date */
-async function databases(config: StandaloneConfig, data: DataDirectory, log: Logger, closers: Closers) {
-  const embedded = config.databaseUrl === undefined ? await startEmbeddedDatabase(data.path) : undefined;
-  if (embedded) {
-    closers.push(() => embedded.close());
-    embedded.failed.catch((error: unknown) => {
-      log.fatal({ err: error }, 'the embedded database is gone; what was accepted is safe, start again');
-      process.exit(1);
-    });
-  }
+function databases(config: StandaloneConfig, embedded: EmbeddedDatabase | undefined, log: Logger, closers: Closers) {
+  embedded?.failed.catch((error: unknown) => {
+    log.fatal({ err: error }, 'the embedded database is gone; what was accepted is safe, start again');
+    process.exit(1);
+  });
   return async (schema: Schema): Promise<DataSource> => {
     const database = await openDatabase(
       embedded
@@ -149,6 +149,7 @@ async function databases(config: StandaloneConfig, data: DataDirectory, log: Log
         : { url: config.databaseUrl ?? '', migrationUrl: config.migrationDatabaseUrl },
       schema,
       log,
+      reachableMs,
     );
     closers.push(() => database.destroy());
     return database;
