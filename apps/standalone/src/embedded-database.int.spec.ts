@@ -234,13 +234,19 @@ describe('the embedded database', () => {
     await fresh.end();
   });
 
-  it('shares one session: a prepared statement’s name is taken for everybody', async () => {
+  it('keeps the prepared statements of several clients apart, and forgets those of one that has gone', async () => {
+    const ask = async (client: pg.PoolClient, text: string) =>
+      (await client.query<{ n: number }>({ name: 'mine', text, values: [1] })).rows[0]!.n;
     const [one, two] = [await pool.connect(), await pool.connect()];
-    await one.query({ name: 'mine', text: 'select 1' });
-    await expect(two.query({ name: 'mine', text: 'select 2' })).rejects.toMatchObject({ code: '42P05' });
-    await one.query('deallocate mine');
-    one.release();
-    two.release();
+    expect(await ask(one, 'select $1::int + 1 as n')).toBe(2);
+    expect(await ask(two, 'select $1::int + 2 as n')).toBe(3);
+    expect(await ask(one, 'select $1::int + 1 as n')).toBe(2);
+    const statements = async () => (await pool.query('select name from pg_prepared_statements')).rows;
+    expect(await statements()).toHaveLength(2);
+    one.release(true);
+    two.release(true);
+    // The connections close a moment after they were given up.
+    while ((await statements()).length > 0) await new Promise(setImmediate);
   });
 
   it('takes fifty connections', async () => {

@@ -31,10 +31,10 @@ const template = fileURLToPath(new URL('../../../embedded-database', import.meta
  * Starts PostgreSQL (PGlite, in a thread of its own, so that a long query holds up no HTTP request) on the cluster in
  * `<dataDir>/database`, which is made when it is missing, and listens on a Unix socket that only this user may open.
  *
- * All clients share one session, of which each has sole use from a query's first message to its end, or from BEGIN to COMMIT. So: no named
- * prepared statements, no `SET` but `SET LOCAL`, no session advisory locks, no LISTEN, no temporary tables that outlive a transaction, and
- * no waiting inside a transaction for anything but that transaction's own connection (after 5 s of silence it is rolled back and
- * disconnected). Queries cannot be cancelled; `statement_timeout` has no effect.
+ * All clients share one session, of which each has sole use from a query's first message to its end, or from BEGIN to COMMIT. So: no `SET`
+ * but `SET LOCAL`, no session advisory locks, no LISTEN, no temporary tables that outlive a transaction, and no waiting inside a transaction
+ * for anything but that transaction's own connection (after 5 s of silence it is rolled back and disconnected). Queries cannot be cancelled;
+ * `statement_timeout` has no effect. Prepared statements are each client's own, as usual.
  *
  * @param dataDir an existing directory that the caller has locked (data-directory.ts): PGlite itself does not notice a second one
  * @throws Error with a sentence for the operator when the cluster cannot be opened

@@ -1,3 +1,5 @@
+import { closeStatement, preparedName, renameStatement } from './statement-names.js';
+
 /** One engine: takes one message of the PostgreSQL wire protocol and hands back what it answers, piece by piece. */
 export type Engine = (message: Uint8Array, answer: (bytes: Uint8Array) => void) => Promise<void>;
 
@@ -27,6 +29,8 @@ export class SessionLease {
   private waiting: Waiting[] = [];
   private holder: number | undefined;
   private running = false;
+  /** Names of the statements that each client has prepared. */
+  private readonly prepared = new Map<number, Set<string>>();
   private silence: NodeJS.Timeout | undefined;
 
   constructor(
@@ -37,10 +41,9 @@ export class SessionLease {
 
   /** Runs one message of a client when its turn comes; resolves with the number of bytes answered. Order is kept per client. */
   enqueue(client: number, message: Uint8Array, answer: (bytes: Uint8Array) => void): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.waiting.push({ client, message, answer, resolve, reject });
-      void this.run();
-    });
+    const name = preparedName(message);
+    if (name !== undefined) this.prepared.set(client, (this.prepared.get(client) ?? new Set()).add(name));
+    return this.push(client, renameStatement(client, message), answer);
   }
 
   /** Forgets what a client that went away has not been given yet. */
@@ -50,11 +53,21 @@ export class SessionLease {
     for (const item of gone) item.reject(new Error('The client has disconnected'));
   }
 
-  /** Takes the session back from a client that went away: its transaction is rolled back before anybody else is served. */
+  /** Takes the session back from a client that went away: rolls back its transaction and gives up its statements. */
   async clearTransactionIfNeeded(client: number): Promise<void> {
-    if (this.holder !== client) return;
     // Sync first: after an error in the extended protocol everything up to it is skipped, the ROLLBACK too.
-    await Promise.all([this.enqueue(client, sync, () => {}), this.enqueue(client, rollback, () => {})]);
+    const last: Uint8Array[] = this.holder === client ? [sync, rollback] : [];
+    const names = [...(this.prepared.get(client) ?? [])];
+    this.prepared.delete(client);
+    if (names.length > 0) last.push(...names.map((name) => closeStatement(client, name)), sync);
+    await Promise.all(last.map((message) => this.push(client, message, () => {})));
+  }
+
+  private push(client: number, message: Uint8Array, answer: (bytes: Uint8Array) => void): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ client, message, answer, resolve, reject });
+      void this.run();
+    });
   }
 
   private async run(): Promise<void> {
