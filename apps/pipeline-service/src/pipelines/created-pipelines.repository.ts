@@ -36,6 +36,8 @@ export interface Decision {
   refusal: CreationRefusal | null;
 }
 
+const mostKnownUsers = 10_000;
+
 type StoredOutcome = Omit<TriggerOutcome, 'requestId'>;
 
 const tooMany: CreationRefusal = {
@@ -51,6 +53,7 @@ const gone: CreationRefusal = { status: 400, message: 'Project is deleted!' };
 export class CreatedPipelines {
   readonly #outbox: Outbox;
   readonly #batches: Batches<Decision, TriggerOutcome>;
+  readonly #knownUsers = new Set<string>();
 
   constructor(outbox: Outbox) {
     this.#outbox = outbox;
@@ -79,79 +82,119 @@ export class CreatedPipelines {
 
   async #store(decisions: Decision[]): Promise<TriggerOutcome[]> {
     const sorted = [...decisions].sort((a, b) => (a.order.requestId < b.order.requestId ? -1 : 1));
-    const outcomes = await this.#outbox.transaction(async (manager, say) => {
+    const { outcomes, actors } = await this.#outbox.transaction(async (manager, say) => {
       const now = new Date();
-      const won = await claim(manager, sorted, now);
-      const mine = sorted.filter(({ order }) => won.delete(order.requestId));
-      const decided = await writePipelines(manager, say, mine, now);
-      await writeOutcomes(manager, decided);
-      if (mine.length === decisions.length) return decided;
+      const numbers = await claim(manager, sorted, now);
+      const mine = sorted.filter(({ order }) => numbers.claimed.delete(order.requestId));
+      const crowded = await overCreationLimit(manager, mine, now);
+      const { outcomes: decided, pipelines, jobs } = number(say, mine, numbers, crowded, now);
+      const unknown = this.#unknownUsers(mine);
+      await writeAll(manager, { pipelines, jobs, users: unknown, outcomes: decided, now });
+      if (mine.length === decisions.length) return { outcomes: decided, actors: unknown };
       const others = await this.stored(
         manager,
         sorted.map(({ order }) => order.requestId),
       );
-      return new Map([...others, ...decided]);
+      return { outcomes: new Map([...others, ...decided]), actors: unknown };
     });
+    for (const actor of actors) this.#knownUsers.add(userKey(actor));
     return decisions.map(({ order }) => outcomes.get(order.requestId) as TriggerOutcome);
   }
-}
 
-/** Sorted, so that batches that share requests do not wait for each other in a circle. */
-async function claim(manager: EntityManager, sorted: Decision[], now: Date): Promise<Set<string>> {
-  const rows = (await manager.query(
-    `insert into pipelines.trigger_outcomes (request_id, created_at)
-     select request_id, $2 from unnest($1::uuid[]) as claimed (request_id)
-     on conflict do nothing returning request_id as "requestId"`,
-    [sorted.map(({ order }) => order.requestId), now],
-  )) as { requestId: string }[];
-  return new Set(rows.map(({ requestId }) => requestId));
-}
-
-async function writeOutcomes(manager: EntityManager, outcomes: Map<string, TriggerOutcome>): Promise<void> {
-  if (outcomes.size === 0) return;
-  await manager.query(
-    `update pipelines.trigger_outcomes as stored set outcome = decided.outcome
-     from unnest($1::uuid[], $2::jsonb[]) as decided (request_id, outcome) where stored.request_id = decided.request_id`,
-    [
-      [...outcomes.keys()],
-      [...outcomes.values()].map(({ pipeline, refusal }) => JSON.stringify({ pipeline, refusal })),
-    ],
-  );
-}
-
-async function writePipelines(
-  manager: EntityManager,
-  say: Say,
-  decisions: Decision[],
-  now: Date,
-): Promise<Map<string, TriggerOutcome>> {
-  const outcomes = new Map<string, TriggerOutcome>();
-  const wanted: (Decision & { pipeline: PlannedPipeline })[] = [];
-  for (const decision of decisions) {
-    if (decision.pipeline) wanted.push({ ...decision, pipeline: decision.pipeline });
-    else if (decision.refusal) outcomes.set(decision.order.requestId, refused(decision.order, decision.refusal));
+  /** Users whose names may not be stored yet; what changes later, events tell. */
+  #unknownUsers(decisions: Decision[]): PipelineOrder['actor'][] {
+    if (this.#knownUsers.size > mostKnownUsers) this.#knownUsers.clear();
+    const actors = new Map(decisions.map(({ order: { actor } }) => [actor.id, actor]));
+    return [...actors.values()].filter((actor) => !this.#knownUsers.has(userKey(actor))).sort((a, b) => a.id - b.id);
   }
-  if (wanted.length === 0) return outcomes;
+}
 
-  const numbers = await takeNumbers(manager, wanted);
-  const crowded = await overCreationLimit(manager, wanted, now);
-  const pipelineRows: object[] = [];
-  const jobRows: object[] = [];
-  for (const { order, pipeline, refusal } of wanted) {
+function userKey({ id, username, name }: PipelineOrder['actor']): string {
+  return `${id} ${username} ${name}`;
+}
+
+interface Numbers {
+  /** Requests that nobody had decided before. */
+  claimed: Set<string>;
+  /** By project: the next one. A project that is not there any more has none. */
+  iids: Map<number, number>;
+  /** Descending, so that `pop` gives the smallest. */
+  pipelineIds: number[];
+  jobIds: number[];
+}
+
+/**
+ * In one round trip: takes the counters of the projects for the length of the transaction, takes ids for all rows, and claims the requests.
+ * Counters come first and in order, requests in order, so that two batches never wait for each other in a circle. `no key update`: the foreign
+ * keys of rows that others insert must not wait. Numbers taken for a request that was decided before are not used.
+ */
+async function claim(manager: EntityManager, sorted: Decision[], now: Date): Promise<Numbers> {
+  const counts = new Map<number, number>();
+  let pipelines = 0;
+  let jobs = 0;
+  for (const { order, pipeline } of sorted) {
+    if (!pipeline) continue;
+    counts.set(order.projectId, (counts.get(order.projectId) ?? 0) + (pipeline.iid === null ? 1 : 0));
+    pipelines += 1;
+    jobs += pipeline.jobs.length;
+  }
+  const [row] = (await manager.query(
+    `with locked as materialized (
+       select id from pipelines.projects where id = any($1::bigint[]) and state = 'active' order by id for no key update
+     ), bumped as (
+       update pipelines.projects as project set next_iid = next_iid + wanted.count
+       from unnest($1::bigint[], $2::int[]) as wanted (id, count) join locked using (id)
+       where project.id = wanted.id
+       returning project.id, project.next_iid - wanted.count as first
+     ), claimed as (
+       insert into pipelines.trigger_outcomes (request_id, created_at)
+       select request_id, $6 from unnest($5::uuid[]) as asked (request_id) where (select count(*) from bumped) >= 0
+       on conflict do nothing returning request_id
+     )
+     select (select coalesce(json_object_agg(id, first), '{}') from bumped) as iids,
+            array(select nextval('pipelines.pipelines_id_seq') from generate_series(1, $3)) as "pipelineIds",
+            array(select nextval('pipelines.jobs_id_seq') from generate_series(1, $4)) as "jobIds",
+            array(select request_id::text from claimed) as claimed`,
+    [[...counts.keys()], [...counts.values()], pipelines, jobs, sorted.map(({ order }) => order.requestId), now],
+  )) as {
+    iids: Record<string, number>;
+    pipelineIds: (number | string)[];
+    jobIds: (number | string)[];
+    claimed: string[];
+  }[];
+  const descending = (ids: (number | string)[]): number[] => ids.map(Number).sort((a, b) => b - a);
+  return {
+    claimed: new Set(row?.claimed),
+    iids: new Map(Object.entries(row?.iids ?? {}).map(([id, first]) => [Number(id), first])),
+    pipelineIds: descending(row?.pipelineIds ?? []),
+    jobIds: descending(row?.jobIds ?? []),
+  };
+}
+
+interface Numbered {
+  outcomes: Map<string, TriggerOutcome>;
+  pipelines: object[];
+  jobs: object[];
+}
+
+/** Gives decisions their numbers: rows to be written, and outcomes to be told. */
+function number(say: Say, decisions: Decision[], numbers: Numbers, crowded: Set<string>, now: Date): Numbered {
+  const result: Numbered = { outcomes: new Map(), pipelines: [], jobs: [] };
+  for (const { order, pipeline, refusal } of decisions) {
     const firstIid = numbers.iids.get(order.projectId);
-    const limited = crowded.has(order.requestId) ? tooMany : null;
-    if (firstIid === undefined || limited) {
-      outcomes.set(order.requestId, refused(order, limited ?? gone));
+    const instead = pipeline && (crowded.has(order.requestId) ? tooMany : firstIid === undefined ? gone : null);
+    if (!pipeline || instead) {
+      result.outcomes.set(order.requestId, refused(order, instead ?? (refusal as CreationRefusal)));
       continue;
     }
-    const iid = pipeline.iid ?? firstIid;
-    if (pipeline.iid === null) numbers.iids.set(order.projectId, firstIid + 1);
+    const iid = pipeline.iid ?? (firstIid as number);
+    if (pipeline.iid === null) numbers.iids.set(order.projectId, iid + 1);
     const id = numbers.pipelineIds.pop() as number;
     const facts = pipelineFacts(id, iid, order, pipeline, refusal, now);
-    pipelineRows.push(pipelineRow(facts, order, pipeline, refusal));
+    result.pipelines.push(pipelineRow(facts, order, pipeline, refusal));
     for (const [position, { job, status }] of pipeline.jobs.entries()) {
       const jobId = numbers.jobIds.pop() as number;
-      jobRows.push(jobRow(jobId, position, job, status, facts, order, pipeline));
+      result.jobs.push(jobRow(jobId, position, job, status, facts, order, pipeline));
       if (status === 'pending')
         say(JobQueued, { jobId, projectId: order.projectId, tags: job.tags, protected: pipeline.protected });
     }
@@ -161,19 +204,10 @@ async function writePipelines(
       triggerId: order.trigger?.id ?? null,
       createdAt: facts.createdAt,
     });
-    outcomes.set(
-      order.requestId,
-      refusal ? refused(order, refusal, id) : { requestId: order.requestId, pipeline: facts },
-    );
+    const outcome = refusal ? refused(order, refusal, id) : { requestId: order.requestId, pipeline: facts };
+    result.outcomes.set(order.requestId, outcome);
   }
-  await insertAll(
-    manager,
-    pipelineRows,
-    jobRows,
-    wanted.map(({ order }) => order.actor),
-    now,
-  );
-  return outcomes;
+  return result;
 }
 
 function refused(
@@ -186,56 +220,12 @@ function refused(
   return { requestId, refusal: { status: source === 'api' && status === 422 ? 400 : status, body, pipelineId } };
 }
 
-interface Numbers {
-  /** By project: the next one. A project that is not there any more has none. */
-  iids: Map<number, number>;
-  /** Descending, so that `pop` gives the smallest. */
-  pipelineIds: number[];
-  jobIds: number[];
-}
-
-/**
- * Takes the counters of the projects, in order, for the length of the transaction, and ids for all rows, in one round trip.
- * `no key update`: the foreign keys of rows that others insert must not wait for it.
- */
-async function takeNumbers(
-  manager: EntityManager,
-  wanted: (Decision & { pipeline: PlannedPipeline })[],
-): Promise<Numbers> {
-  const counts = new Map<number, number>();
-  for (const { order, pipeline } of wanted)
-    counts.set(order.projectId, (counts.get(order.projectId) ?? 0) + (pipeline.iid === null ? 1 : 0));
-  const jobs = wanted.reduce((sum, { pipeline }) => sum + pipeline.jobs.length, 0);
-  const [row] = (await manager.query(
-    `with locked as materialized (
-       select id from pipelines.projects where id = any($1::bigint[]) and state = 'active' order by id for no key update
-     ), bumped as (
-       update pipelines.projects as project set next_iid = next_iid + wanted.count
-       from unnest($1::bigint[], $2::int[]) as wanted (id, count) join locked using (id)
-       where project.id = wanted.id
-       returning project.id, project.next_iid - wanted.count as first
-     )
-     select (select coalesce(json_object_agg(id, first), '{}') from bumped) as iids,
-            array(select nextval('pipelines.pipelines_id_seq') from generate_series(1, $3)) as "pipelineIds",
-            array(select nextval('pipelines.jobs_id_seq') from generate_series(1, $4)) as "jobIds"`,
-    [[...counts.keys()], [...counts.values()], wanted.length, jobs],
-  )) as { iids: Record<string, number>; pipelineIds: (number | string)[]; jobIds: (number | string)[] }[];
-  const descending = (ids: (number | string)[]): number[] => ids.map(Number).sort((a, b) => b - a);
-  return {
-    iids: new Map(Object.entries(row?.iids ?? {}).map(([id, first]) => [Number(id), first])),
-    pipelineIds: descending(row?.pipelineIds ?? []),
-    jobIds: descending(row?.jobIds ?? []),
-  };
-}
-
 /** Requests over the limit of pipelines per project, user and commit in a minute, counted by when they were received (architecture.md §2.8). */
-async function overCreationLimit(
-  manager: EntityManager,
-  wanted: (Decision & { pipeline: PlannedPipeline })[],
-  now: Date,
-): Promise<Set<string>> {
+async function overCreationLimit(manager: EntityManager, decisions: Decision[], now: Date): Promise<Set<string>> {
   const over = new Set<string>();
-  const limited = wanted.filter(({ pipeline }) => pipeline.creationLimit > 0);
+  const limited = decisions.flatMap(({ order, pipeline }) =>
+    pipeline && pipeline.creationLimit > 0 ? [{ order, pipeline }] : [],
+  );
   if (limited.length === 0) return over;
   const rows = (await manager.query(
     `select key.position, count(pipeline.id)::int as count
@@ -366,15 +356,16 @@ function jobRow(
   };
 }
 
-/** One statement for everything; what is known about the users comes along, unless something newer is. */
-async function insertAll(
-  manager: EntityManager,
-  pipelines: object[],
-  jobs: object[],
-  actors: PipelineOrder['actor'][],
-  now: Date,
-): Promise<void> {
-  const users = [...new Map(actors.map((actor) => [actor.id, actor])).values()].sort((a, b) => a.id - b.id);
+interface Rows {
+  pipelines: object[];
+  jobs: object[];
+  users: PipelineOrder['actor'][];
+  outcomes: Map<string, TriggerOutcome>;
+  now: Date;
+}
+
+/** One statement for everything. What is known of a user is not overwritten: events may have told something newer. */
+async function writeAll(manager: EntityManager, { pipelines, jobs, users, outcomes, now }: Rows): Promise<void> {
   await manager.query(
     `with new_pipelines as (
        insert into pipelines.pipelines (id, project_id, iid, request_id, source, ref, tag, protected, sha, commit, tag_message, status, name,
@@ -392,10 +383,20 @@ async function insertAll(
        from json_to_recordset($2) as row (id bigint, pipeline_id bigint, project_id bigint, position integer, name text, stage text, stage_idx integer,
          status text, "when" text, allow_failure boolean, scheduling text, needs jsonb, definition jsonb, tags text[], protected boolean, user_id bigint,
          timeout_seconds integer, created_at timestamptz, queued_at timestamptz, scheduled_at timestamptz)
+     ), new_users as (
+       insert into pipelines.users (id, username, name, email, state, updated_at)
+       select id, username, name, email, state, $4 from json_to_recordset($3) as row (id bigint, username text, name text, email text, state text)
+       on conflict (id) do nothing
      )
-     insert into pipelines.users (id, username, name, email, state, updated_at)
-     select id, username, name, email, state, $4 from json_to_recordset($3) as row (id bigint, username text, name text, email text, state text)
-     on conflict (id) do nothing`,
-    [JSON.stringify(pipelines), JSON.stringify(jobs), JSON.stringify(users), now],
+     update pipelines.trigger_outcomes as stored set outcome = decided.outcome
+     from unnest($5::uuid[], $6::jsonb[]) as decided (request_id, outcome) where stored.request_id = decided.request_id`,
+    [
+      JSON.stringify(pipelines),
+      JSON.stringify(jobs),
+      JSON.stringify(users),
+      now,
+      [...outcomes.keys()],
+      [...outcomes.values()].map(({ pipeline, refusal }) => JSON.stringify({ pipeline, refusal })),
+    ],
   );
 }
