@@ -61,7 +61,7 @@ export class TriggerPipelineController {
   ) {}
 
   /** Both URLs have one handler; in the second one, made for webhooks, the URL's ref beats the body's. */
-  @Post(['trigger/pipeline', 'ref/*ref/trigger/pipeline'])
+  @Post(['trigger/pipeline', 'ref/:ref/trigger/pipeline'])
   @Needs('nothing')
   @RequestBody({ limit: webhookBodyLimit })
   @Endpoint({
