@@ -1,16 +1,33 @@
-import { type DynamicModule, Global, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import {
+  type DynamicModule,
+  Global,
+  Module,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Logger } from 'pino';
 import { DataSource } from 'typeorm';
 import { Bus } from '#libs/messaging';
+import { AccessTokensController } from './access-tokens/access-tokens.controller.js';
 import { GatewayConfig } from './config.js';
 import { Readiness } from './health/readiness.js';
 import { createGateway } from './http/create-app.js';
+import { JobsController } from './jobs/jobs.controller.js';
+import { LintController } from './lint/lint.controller.js';
 import { Log } from './log.js';
+import { MembersController } from './members/members.controller.js';
+import { PipelinesController } from './pipelines/pipelines.controller.js';
+import { ProjectsController } from './projects/projects.controller.js';
+import { ProtectedBranchesController, ProtectedTagsController } from './protected-refs/protected-refs.controller.js';
 import { ensureRoot } from './root-account.js';
 import { Services } from './services.js';
+import { SettingsController } from './settings/settings.controller.js';
 import { TriggerRequestsModule } from './trigger-requests/trigger-requests.module.js';
+import { TriggersModule } from './triggers/triggers.module.js';
+import { UsersController } from './users/users.controller.js';
+import { VariablesController } from './variables/variables.controller.js';
 
 /** What a process gives the gateway: the same for RabbitMQ and for everything in one process. */
 export interface GatewayOptions {
@@ -35,13 +52,19 @@ class Beginning implements OnApplicationBootstrap, OnApplicationShutdown {
     database: DataSource,
     bus: Bus,
   ) {
-    readiness.register({ name: 'database', check: async () => Boolean(await database.query('select 1')), needed: 'always' });
+    readiness.register({
+      name: 'database',
+      check: async () => Boolean(await database.query('select 1')),
+      needed: 'always',
+    });
     readiness.register({ name: 'broker', check: () => bus.connected, needed: 'start' });
     readiness.register({ name: 'services', check: () => this.#rootIsThere, needed: 'start' });
   }
 
   onApplicationBootstrap(): void {
-    this.#begin().catch((error: unknown) => this.log.error({ err: error }, 'the first administrator could not be made'));
+    this.#begin().catch((error: unknown) =>
+      this.log.error({ err: error }, 'the first administrator could not be made'),
+    );
   }
 
   onApplicationShutdown(): void {
@@ -61,7 +84,20 @@ class GatewayModule {
   static with({ database, bus }: GatewayOptions): DynamicModule {
     return {
       module: GatewayModule,
-      imports: [TriggerRequestsModule],
+      imports: [TriggerRequestsModule, TriggersModule],
+      controllers: [
+        UsersController,
+        AccessTokensController,
+        ProjectsController,
+        MembersController,
+        VariablesController,
+        ProtectedBranchesController,
+        ProtectedTagsController,
+        LintController,
+        PipelinesController,
+        JobsController,
+        SettingsController,
+      ],
       providers: [
         { provide: DataSource, useValue: database },
         { provide: Bus, useValue: bus },

@@ -3,4 +3,6 @@ import { readConfig } from './config.js';
 import { createPipelineService } from './pipeline-service.module.js';
 import { pipelinesSchema } from './schema/index.js';
 
-await runService('pipeline-service', pipelinesSchema, readConfig, (config, parts) => createPipelineService({ config, ...parts }));
+await runService('pipeline-service', pipelinesSchema, readConfig, (config, parts) =>
+  createPipelineService({ config, ...parts }),
+);

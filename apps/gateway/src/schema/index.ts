@@ -6,5 +6,10 @@ export const gatewaySchema: Schema = {
   name: 'gateway',
   entities: [],
   migrations: [Ledger1700000000000],
-  views: ['tokens.access_credentials', 'tokens.trigger_credentials', 'pipelines.project_addresses', 'pipelines.job_credentials'],
+  views: [
+    'tokens.access_credentials',
+    'tokens.trigger_credentials',
+    'pipelines.project_addresses',
+    'pipelines.job_credentials',
+  ],
 };

@@ -3,13 +3,23 @@ import { ByteCache } from '../repositories/byte-cache.js';
 import type { Repositories } from '../repositories/repositories.js';
 import type { RepositoryAddress } from '../repositories/repository-address.js';
 
-/** A project's configuration at one commit. */
-export interface LoadedConfig {
+/** What `include` may look at. */
+export type IncludeContext = Pick<PipelineContext, 'predefined' | 'projectVariables' | 'pipelineVariables'>;
+
+interface Compiled {
   parsed: ParsedConfig;
+  /** Some rule may look at the pipeline's number in the project. */
+  mentionsIid: boolean;
+  /** Characters, includes counted. */
+  size: number;
+  /** Nothing of the commit but the file itself was looked at. */
+  alone: boolean;
+}
+
+/** A project's configuration at one commit. */
+export interface LoadedConfig extends Compiled {
   /** All files of the commit, listed only when the configuration asks for them. */
   paths: readonly string[];
-  /** Whether some rule may look at the pipeline's number in the project. */
-  mentionsIid: boolean;
 }
 
 /** A configuration with everything worked out takes about this much more memory than its text. */
@@ -23,7 +33,7 @@ const deepestIncludes = 150;
  * includes once per commit; one whose includes depend on variables each time (architecture.md §2.5).
  */
 export class CiConfigs {
-  readonly #known = new ByteCache<Omit<LoadedConfig, 'paths'>>(cacheBytes);
+  readonly #known = new ByteCache<Compiled>(cacheBytes);
 
   constructor(private readonly repositories: Repositories) {}
 
@@ -37,49 +47,50 @@ export class CiConfigs {
     address: RepositoryAddress,
     sha: string,
     path: string,
-    context: Pick<PipelineContext, 'predefined' | 'projectVariables' | 'pipelineVariables'>,
+    context: IncludeContext,
   ): Promise<LoadedConfig | null> {
     const file = await this.repositories.readFile(address, sha, path);
     if (!file) return null;
     const commitKey = `${address.projectId} ${sha} ${path}`;
     const known = this.#known.get(file.blob) ?? this.#known.get(commitKey);
-    const config = known ?? (await this.#compile(address, sha, file, commitKey, context));
-    const needsPaths = config.parsed.ok && config.parsed.config.usesFileList;
-    return { ...config, paths: needsPaths ? await this.repositories.listFiles(address, sha) : [] };
+    const config = known ?? (await this.compile(address, sha, file.text, context));
+    if (!known && config.parsed.cacheable)
+      this.#known.set(config.alone ? file.blob : commitKey, config, config.size * growth + 1_000);
+    return { ...config, paths: await this.paths(address, sha, config.parsed) };
   }
 
-  async #compile(
-    address: RepositoryAddress,
-    sha: string,
-    file: { blob: string; text: string },
-    commitKey: string,
-    {
-      predefined,
-      projectVariables,
-      pipelineVariables,
-    }: Pick<PipelineContext, 'predefined' | 'projectVariables' | 'pipelineVariables'>,
-  ): Promise<Omit<LoadedConfig, 'paths'>> {
+  /**
+   * Compiles a text whose includes lie in the repository at this commit; nothing is kept.
+   * @throws CommitNotFound, FileTooLarge, RepositoryUnreadable
+   */
+  async compile(address: RepositoryAddress, sha: string, text: string, context: IncludeContext): Promise<Compiled> {
     const texts = new Map<string, string | null>();
     let paths: readonly string[] | undefined;
+    const { predefined, projectVariables, pipelineVariables } = context;
     const files: ConfigFiles = {
       readFile: (path) => texts.get(path),
       listFiles: () => paths,
       variables: [...predefined, ...projectVariables, ...pipelineVariables],
       changedFiles: null,
     };
-    let parsed = parseConfig(file.text, files);
+    let parsed = parseConfig(text, files);
     for (let round = 0; !parsed.ok && parsed.wanted && round < deepestIncludes; round++) {
       for (const path of parsed.wanted.files)
         texts.set(path, (await this.repositories.readFile(address, sha, path))?.text ?? null);
       if (parsed.wanted.fileList) paths = await this.repositories.listFiles(address, sha);
-      parsed = parseConfig(file.text, files);
+      parsed = parseConfig(text, files);
     }
-    const all = [file.text, ...texts.values()].filter((text) => text !== null);
-    const config = { parsed, mentionsIid: all.some((text) => text.includes('CI_PIPELINE_IID')) };
-    if (parsed.cacheable) {
-      const size = all.reduce((sum, text) => sum + text.length, 0);
-      this.#known.set(texts.size === 0 && !paths ? file.blob : commitKey, config, size * growth + 1_000);
-    }
-    return config;
+    const all = [text, ...texts.values()].filter((one) => one !== null);
+    return {
+      parsed,
+      mentionsIid: all.some((one) => one.includes('CI_PIPELINE_IID')),
+      size: all.reduce((sum, one) => sum + one.length, 0),
+      alone: texts.size === 0 && !paths,
+    };
+  }
+
+  /** The paths that a configuration's rules look at, none where they do not. */
+  async paths(address: RepositoryAddress, sha: string, parsed: ParsedConfig): Promise<readonly string[]> {
+    return parsed.ok && parsed.config.usesFileList ? this.repositories.listFiles(address, sha) : [];
   }
 }

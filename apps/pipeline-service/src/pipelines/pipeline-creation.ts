@@ -1,4 +1,4 @@
-import { compositeStatus, nextStatuses, planPipeline, type PipelineContext, type Plan } from '#libs/ci-config';
+import { compositeStatus, nextStatuses, planPipeline, type Plan } from '#libs/ci-config';
 import type { TriggerOutcome } from '#libs/contracts';
 import { Batches } from '#libs/persistence';
 import type { DataSource } from 'typeorm';
@@ -11,14 +11,8 @@ import type { KeptCommits } from './kept-commits.js';
 import { type CreationRefusal, checkProjectAndActor, checkProtectedRef, checkVariables } from './creation-checks.js';
 import type { CreatedPipelines, Decision, PlannedPipeline } from './created-pipelines.repository.js';
 import { keepsFailedPipeline, type PipelineOrder } from './pipeline-order.js';
-import {
-  pipelineVariables,
-  projectVariables,
-  type Server,
-  serverVariables,
-  userVariables,
-} from './predefined-variables.js';
-import { projectIdentity, settingsVariables } from './project-variables.js';
+import { planningContext } from './planning-context.js';
+import type { Server } from './predefined-variables.js';
 
 const defaultConfigPath = '.gitlab-ci.yml';
 
@@ -117,7 +111,7 @@ export class PipelineCreation {
     pipeline: PlannedPipeline,
   ): Promise<Decision> {
     if (!project.address) return refusal(order, { status: 400, message: 'Reference not found' });
-    const context = this.context(order, project, resolved, pipeline);
+    const context = planningContext(this.server, project, resolved, pipeline.protected, order);
     const file = await this.configs.load(
       project.address,
       resolved.sha,
@@ -132,40 +126,6 @@ export class PipelineCreation {
     }
     const plan = planPipeline(file.parsed.config, { ...context, listFiles: () => file.paths });
     return decideByPlan(order, pipeline, plan);
-  }
-
-  private context(
-    order: PipelineOrder,
-    project: ProjectForCreation,
-    resolved: ResolvedRef,
-    pipeline: PlannedPipeline,
-  ): PipelineContext & { predefined: PipelineContext['predefined'] } {
-    return {
-      ref: resolved.ref,
-      refType: resolved.type,
-      source: order.source,
-      projectPath: project.path,
-      trigger: order.trigger ? { shortToken: order.trigger.shortToken } : undefined,
-      predefined: [
-        ...serverVariables(this.server),
-        ...projectVariables(projectIdentity(project), this.server),
-        ...pipelineVariables({
-          iid: null,
-          source: order.source,
-          ref: resolved.ref,
-          tag: resolved.type === 'tag',
-          tagMessage: resolved.tagMessage ?? null,
-          protected: pipeline.protected,
-          commit: resolved.commit,
-          createdAt: order.receivedAt,
-        }),
-      ],
-      userVariables: userVariables(order.actor),
-      projectVariables: settingsVariables(project, pipeline.protected),
-      pipelineVariables: order.variables.map(({ key, value, type }) => ({ key, value, file: type === 'file' })),
-      listFiles: () => [],
-      changedFiles: null,
-    };
   }
 
   /** Only configurations that look at it pay for a number before it is certain that there will be a pipeline. */

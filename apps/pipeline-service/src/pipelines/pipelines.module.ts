@@ -4,6 +4,7 @@ import { apiVersion } from '#libs/contracts';
 import { Outbox } from '#libs/persistence';
 import { DataSource } from 'typeorm';
 import { PipelineServiceConfig } from '../config.js';
+import { LintHandler } from '../lint/lint.handler.js';
 import { Log } from '../log.js';
 import { ProjectReader } from '../projects/project-reader.js';
 import { ProjectsModule } from '../projects/projects.module.js';
@@ -21,7 +22,7 @@ import { UsersHandler } from './users.handler.js';
 /** From a trigger to its pipeline, and what may be asked and ordered of pipelines and jobs. */
 @Module({
   imports: [ProjectsModule],
-  controllers: [CreatePipelinesHandler, PipelinesHandler, JobsHandler, UsersHandler],
+  controllers: [CreatePipelinesHandler, PipelinesHandler, JobsHandler, UsersHandler, LintHandler],
   providers: [
     {
       provide: CiConfigs,

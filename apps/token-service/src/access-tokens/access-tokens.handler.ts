@@ -31,8 +31,13 @@ export class AccessTokensHandler {
   async create(@Payload() order: CreateAccessToken): Promise<AccessTokenFacts> {
     const now = new Date();
     const expiresAt = order.expiresAt ? new Date(order.expiresAt) : null;
-    const problem = expiresAt && expiryProblem(expiresAt, now);
-    if (problem) throw unprocessable(`Expiration date ${problem}`);
+    const expiry = expiresAt && expiryProblem(expiresAt, now);
+    const problems = [
+      ...(order.name.trim() === '' ? ["Name can't be blank"] : []),
+      ...(order.scopes.length === 0 ? ["Scopes can't be blank"] : []),
+      ...(expiry ? [`Expiration date ${expiry}`] : []),
+    ];
+    if (problems.length > 0) throw unprocessable(problems.join(' and '));
     if (!(await this.database.getRepository(User).existsBy({ id: order.userId }))) throw thingNotFound('User');
     await this.database.query(
       `insert into tokens.access_tokens

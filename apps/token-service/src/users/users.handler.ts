@@ -5,6 +5,7 @@ import {
   type AccountFacts,
   CreateUser,
   DeleteUser,
+  invalid,
   ListUsers,
   type Page,
   SetUserState,
@@ -17,7 +18,7 @@ import { Outbox } from '#libs/persistence';
 import { containing } from '../containing.js';
 import { User } from './user.entity.js';
 import { accountFacts, userChanged } from './user.facts.js';
-import { takenRefusal, usernameRefusal } from './username.js';
+import { takenRefusal, userProblems } from './user-attributes.js';
 
 /** Adding, showing, blocking and removing users. Who may, the gateway has asked. */
 @Controller()
@@ -29,8 +30,8 @@ export class UsersHandler {
 
   @MessagePattern(CreateUser.pattern)
   create(@Payload() { requestId, username, name, email, admin }: CreateUser): Promise<AccountFacts> {
-    const refusal = usernameRefusal(username);
-    if (refusal) throw refusal;
+    const problems = userProblems({ username, name, email });
+    if (Object.keys(problems).length > 0) throw invalid(problems);
     return this.outbox.transaction(async (manager, say) => {
       const [added] = await manager.query(
         `insert into tokens.users (request_id, username, name, email, admin) values ($1, $2, $3, $4, $5)
