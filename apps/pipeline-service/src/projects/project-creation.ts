@@ -81,14 +81,12 @@ export class ProjectCreation {
     order: CreateProject & { name: string; path: string },
     source: ImportAddress | null,
   ): Promise<number> {
-    const insert = () => retryingTransaction(this.database, (manager) => this.insert(manager, order, source));
     try {
-      return await insert().catch((error: { constraint?: string }) => {
-        // The same request was a moment faster: now its project is found.
-        if (error.constraint === 'projects_request_id_key') return insert();
-        throw error;
-      });
+      return await retryingTransaction(this.database, (manager) => this.insert(manager, order, source));
     } catch (error) {
+      // The same request may have been a moment faster, and then it is its own project that is in the way.
+      const known = await findByRequest(this.database, order.requestId);
+      if (known !== undefined) return known;
       throw takenProblems(error) ?? error;
     }
   }
@@ -98,10 +96,8 @@ export class ProjectCreation {
     order: CreateProject & { name: string; path: string },
     source: ImportAddress | null,
   ): Promise<number> {
-    const [known]: { id: number }[] = await manager.query('select id from pipelines.projects where request_id = $1', [
-      order.requestId,
-    ]);
-    if (known) return known.id;
+    const known = await findByRequest(manager, order.requestId);
+    if (known !== undefined) return known;
     const namespace = await namespaceFor(manager, order);
     const fullPath = `${namespace.path}/${order.path}`;
     await claimPath(manager, { namespaceId: namespace.id, name: order.name, fullPath });
@@ -147,6 +143,13 @@ export class ProjectCreation {
       [actor.id, actor.username, actor.name, actor.email ?? null, actor.state],
     );
   }
+}
+
+async function findByRequest(database: Pick<EntityManager, 'query'>, requestId: string): Promise<number | undefined> {
+  const rows: { id: number }[] = await database.query('select id from pipelines.projects where request_id = $1', [
+    requestId,
+  ]);
+  return rows[0]?.id;
 }
 
 interface Unfinished {
