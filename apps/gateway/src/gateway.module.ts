@@ -14,10 +14,14 @@ import { AccessTokensController } from './access-tokens/access-tokens.controller
 import { GatewayConfig } from './config.js';
 import { Readiness } from './health/readiness.js';
 import { createGateway } from './http/create-app.js';
+import { JobArtifactsController } from './jobs/job-artifacts.controller.js';
+import { JobOrdersController } from './jobs/job-orders.controller.js';
 import { JobsController } from './jobs/jobs.controller.js';
+import { JobsRateLimit } from './jobs/jobs-rate-limit.js';
 import { LintController } from './lint/lint.controller.js';
 import { Log } from './log.js';
 import { MembersController } from './members/members.controller.js';
+import { PipelineOrdersController } from './pipelines/pipeline-orders.controller.js';
 import { PipelinesController } from './pipelines/pipelines.controller.js';
 import { ProjectsController } from './projects/projects.controller.js';
 import { ProtectedBranchesController, ProtectedTagsController } from './protected-refs/protected-refs.controller.js';
@@ -95,10 +99,14 @@ class GatewayModule {
         ProtectedTagsController,
         LintController,
         PipelinesController,
+        PipelineOrdersController,
         JobsController,
+        JobOrdersController,
+        JobArtifactsController,
         SettingsController,
       ],
       providers: [
+        JobsRateLimit,
         { provide: DataSource, useValue: database },
         { provide: Bus, useValue: bus },
         { provide: Services, useFactory: () => new Services(bus) },

@@ -1,4 +1,4 @@
-import { IsArray, IsBoolean, IsIn, IsInt, IsOptional } from 'class-validator';
+import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
 import { Nested } from './nested.decorator.js';
 import type { JobFacts } from './job.js';
 import { PageRequest } from './page.js';
@@ -16,13 +16,25 @@ export class ListPipelineJobs extends PageRequest<JobFacts> {
   @IsBoolean() includeRetried!: boolean;
 }
 
-/** The jobs of a project, the newest first; `before` is the id from which the page goes down (keyset) and beats `page`. */
-export class ListProjectJobs extends PageRequest<JobFacts> {
+/** A page of a list whose length nobody counts. */
+export interface UncountedPage<Item> {
+  items: Item[];
+  /** Whether something follows. */
+  more: boolean;
+}
+
+/**
+ * The jobs of a project, the newest first; `before` is the id from which the page goes down (keyset) and beats `page`. They are not
+ * counted: a project's whole past may be a million rows (trigger-api.md §4.5).
+ */
+export class ListProjectJobs extends Request<UncountedPage<JobFacts>> {
   static readonly pattern = 'job.list-of-project';
 
   @IsInt() projectId!: number;
   @IsOptional() @IsArray() @IsIn(statuses, { each: true }) scope?: Status[] | null;
   @IsOptional() @IsInt() before?: number | null;
+  @IsInt() @Min(1) page!: number;
+  @IsInt() @Min(1) @Max(100) perPage!: number;
 }
 
 /** One job of a project; refused with 404 when it has none of this id. */

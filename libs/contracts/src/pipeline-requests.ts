@@ -1,4 +1,4 @@
-import { IsArray, IsBoolean, IsIn, IsInt, IsISO8601, IsOptional, IsString, IsUUID } from 'class-validator';
+import { IsArray, IsBoolean, IsIn, IsInt, IsISO8601, IsObject, IsOptional, IsString, IsUUID } from 'class-validator';
 import { Nested } from './nested.decorator.js';
 import { PageRequest } from './page.js';
 import type { PipelineFacts } from './pipeline.js';
@@ -71,6 +71,7 @@ export class CreatePipeline extends Request<PipelineFacts> {
   @IsInt() projectId!: number;
   @IsString() ref!: string;
   @IsArray() variables!: PipelineVariableFacts[];
+  @IsOptional() @IsObject() inputs?: Record<string, unknown>;
   @Nested(() => Actor) actor!: Actor;
   @IsISO8601() receivedAt!: string;
 }

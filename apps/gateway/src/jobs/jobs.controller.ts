@@ -1,174 +1,103 @@
-import { Controller, Delete, Get, Post } from '@nestjs/common';
-import {
-  CancelJob,
-  EraseJob,
-  type JobFacts,
-  ListProjectJobs,
-  nothingHere,
-  PlayJob,
-  type Request,
-  type RequestClass,
-  RetryJob,
-  ShowJob,
-  type Status,
-  statuses,
-} from '#libs/contracts';
+import { Controller, Get } from '@nestjs/common';
+import { ListPipelineJobs, ListProjectJobs, ShowJob, type Status, statuses } from '#libs/contracts';
 import { CurrentViewer, Needs, Project } from '../access/needs.decorator.js';
 import type { ProjectAddress } from '../access/project-addresses.js';
-import { actorOf, signedIn, type Viewer } from '../access/viewer.js';
+import type { Viewer } from '../access/viewer.js';
 import { GatewayConfig } from '../config.js';
 import { Endpoint } from '../http/endpoint.decorator.js';
 import { Page, RequestedPage } from '../http/page.decorator.js';
-import { IntegerParameter, ListParameter, StringParameter } from '../http/parameter.decorators.js';
+import { BooleanParameter, IntegerParameter, ListParameter, StringParameter } from '../http/parameter.decorators.js';
 import { Parameters } from '../http/parameters.decorator.js';
+import { ThisPipeline } from '../pipelines/pipelines.controller.js';
 import { Services } from '../services.js';
+import { cursorAfter, jobIdOf } from './job-cursor.js';
 import { JobResponse, presentJob } from './job.response.js';
+import { JobsRateLimit } from './jobs-rate-limit.js';
 
-class JobFilter {
-  @ListParameter({ of: statuses, single: true, map: true }) scope?: Status[] | null;
-  @StringParameter({ description: '`keyset`: pages by cursor' }) pagination?: string | null;
-  @IntegerParameter({ description: 'From the `Link` of the page before' }) cursor?: number | null;
+class ProjectJobFilters {
+  @ListParameter({ of: statuses, single: true, map: true }) scope?: Status[];
+  @StringParameter({ description: '`keyset`: pages that go on where the one before ended', example: 'keyset' })
+  pagination?: string | null;
+  @StringParameter({ description: 'From the link of the page before' }) cursor?: string | null;
 }
 
-class ThisJob {
+class PipelineJobFilters extends ThisPipeline {
+  @ListParameter({ of: statuses, single: true }) scope?: Status[];
+  @BooleanParameter({ description: 'Also those that were repeated' }) include_retried?: boolean | null;
+}
+
+export class ThisJob {
   @IntegerParameter({ required: true }) job_id!: number;
 }
 
-class JobVariable {
-  @StringParameter({ required: true }) key!: string;
-  @StringParameter({ required: true }) value!: string;
-}
-
-class PlayParameters extends ThisJob {
-  @ListParameter({ of: JobVariable }) job_variables_attributes?: JobVariable[] | null;
-}
-
-/** trigger-api.md §4.5. */
-@Controller('projects/:id/jobs')
+/** What can be read of jobs (trigger-api.md §4.5). */
+@Controller('projects/:id')
 export class JobsController {
   constructor(
     private readonly services: Services,
     private readonly config: GatewayConfig,
+    private readonly rateLimit: JobsRateLimit,
   ) {}
 
-  /** Lists without totals, which would have to count a project's whole past. */
-  @Get()
+  @Get('jobs')
   @Needs('read-jobs')
-  @Endpoint({ summary: 'List the jobs of a project', returns: [JobResponse], errors: [401, 403, 404] })
-  async list(
+  @Endpoint({ summary: 'List the jobs of a project', returns: [JobResponse], errors: [401, 403, 404, 429] })
+  async listOfProject(
     @Project() project: ProjectAddress,
-    @Parameters(JobFilter) filter: JobFilter,
+    @CurrentViewer() viewer: Viewer,
+    @Parameters(ProjectJobFilters) { scope, pagination, cursor }: ProjectJobFilters,
     @RequestedPage() page: Page,
   ): Promise<JobResponse[]> {
-    const keyset = filter.pagination === 'keyset';
-    const { items, total } = await this.services.ask(ListProjectJobs, {
+    await this.rateLimit.check(viewer, Date.now());
+    const keyset = pagination === 'keyset';
+    const { items, more } = await this.services.ask(ListProjectJobs, {
       projectId: project.id,
-      scope: filter.scope?.length ? filter.scope : null,
-      before: keyset ? filter.cursor : null,
+      scope: someOf(scope),
+      before: keyset && cursor ? jobIdOf(cursor) : null,
       page: keyset ? 1 : page.page,
       perPage: page.perPage,
     });
-    const jobs = items.map((facts) => presentJob(facts, this.config.externalUrl));
-    const more = keyset ? total > items.length : total > page.offset + items.length;
-    if (!keyset) return page.answer(jobs, { more });
-    return page.answerKeyset(jobs, more ? String(items.at(-1)?.id ?? '') : undefined);
+    const jobs = items.map((job) => presentJob(job, this.config.externalUrl));
+    const last = jobs.at(-1);
+    return keyset
+      ? page.answerKeyset(jobs, more && last ? cursorAfter(last.id) : undefined)
+      : page.answer(jobs, { more });
   }
 
-  @Get(':job_id')
+  @Get('pipelines/:pipeline_id/jobs')
+  @Needs('read-pipelines', { jobToken: true })
+  @Endpoint({ summary: 'List the jobs of a pipeline', returns: [JobResponse], errors: [403, 404] })
+  async listOfPipeline(
+    @Project() project: ProjectAddress,
+    @Parameters(PipelineJobFilters) { pipeline_id: pipelineId, scope, include_retried }: PipelineJobFilters,
+    @RequestedPage() page: Page,
+  ): Promise<JobResponse[]> {
+    const { items, total } = await this.services.ask(ListPipelineJobs, {
+      projectId: project.id,
+      pipelineId,
+      scope: someOf(scope),
+      includeRetried: include_retried ?? false,
+      page: page.page,
+      perPage: page.perPage,
+    });
+    return page.answer(
+      items.map((job) => presentJob(job, this.config.externalUrl)),
+      { total },
+    );
+  }
+
+  @Get('jobs/:job_id')
   @Needs('read-jobs')
   @Endpoint({ summary: 'Show a job', returns: JobResponse, errors: [401, 403, 404] })
   async show(
     @Project() project: ProjectAddress,
     @Parameters(ThisJob) { job_id: jobId }: ThisJob,
   ): Promise<JobResponse> {
-    return this.#present(await this.services.ask(ShowJob, { projectId: project.id, jobId }));
+    return presentJob(await this.services.ask(ShowJob, { projectId: project.id, jobId }), this.config.externalUrl);
   }
+}
 
-  @Post(':job_id/cancel')
-  @Needs('update-job')
-  @Endpoint({ summary: 'Cancel a job', success: 201, returns: JobResponse, errors: [401, 403, 404] })
-  cancel(
-    @Project() project: ProjectAddress,
-    @CurrentViewer() viewer: Viewer,
-    @Parameters(ThisJob) { job_id }: ThisJob,
-  ): Promise<JobResponse> {
-    return this.#order(CancelJob, project, viewer, job_id);
-  }
-
-  @Post(':job_id/retry')
-  @Needs('update-job')
-  @Endpoint({ summary: 'Retry a job', success: 201, returns: JobResponse, errors: [401, 403, 404] })
-  retry(
-    @Project() project: ProjectAddress,
-    @CurrentViewer() viewer: Viewer,
-    @Parameters(ThisJob) { job_id }: ThisJob,
-  ): Promise<JobResponse> {
-    return this.#order(RetryJob, project, viewer, job_id);
-  }
-
-  @Post(':job_id/play')
-  @Needs('update-job')
-  @Endpoint({ summary: 'Start a manual or delayed job', returns: JobResponse, errors: [401, 403, 404] })
-  async play(
-    @Project() project: ProjectAddress,
-    @CurrentViewer() viewer: Viewer,
-    @Parameters(PlayParameters) { job_id: jobId, job_variables_attributes: given }: PlayParameters,
-  ): Promise<JobResponse> {
-    const variables = (given ?? []).map(({ key, value }) => ({ key, value }));
-    const actor = actorOf(signedIn(viewer));
-    return this.#present(await this.services.ask(PlayJob, { projectId: project.id, jobId, actor, variables }));
-  }
-
-  @Post(':job_id/erase')
-  @Needs('erase-job')
-  @Endpoint({ summary: 'Erase a job’s log', success: 201, returns: JobResponse, errors: [401, 403, 404] })
-  erase(
-    @Project() project: ProjectAddress,
-    @CurrentViewer() viewer: Viewer,
-    @Parameters(ThisJob) { job_id }: ThisJob,
-  ): Promise<JobResponse> {
-    return this.#order(EraseJob, project, viewer, job_id);
-  }
-
-  /** No job has artifacts yet. */
-  @Get([':job_id/artifacts', ':job_id/artifacts/*'])
-  @Needs('read-jobs')
-  @Endpoint({ summary: 'Download a job’s artifacts', contentType: 'application/zip', errors: [401, 403, 404] })
-  async artifacts(@Project() project: ProjectAddress, @Parameters(ThisJob) { job_id: jobId }: ThisJob): Promise<never> {
-    await this.services.ask(ShowJob, { projectId: project.id, jobId });
-    throw nothingHere();
-  }
-
-  @Post(':job_id/artifacts/keep')
-  @Needs('update-job')
-  @Endpoint({ summary: 'Keep a job’s artifacts', returns: JobResponse, errors: [401, 403, 404] })
-  async keepArtifacts(@Project() project: ProjectAddress, @Parameters(ThisJob) parameters: ThisJob): Promise<never> {
-    return this.artifacts(project, parameters);
-  }
-
-  @Delete(':job_id/artifacts')
-  @Needs('update-job')
-  @Endpoint({ summary: 'Delete a job’s artifacts', success: 204, errors: [401, 403, 404] })
-  async deleteArtifacts(
-    @Project() project: ProjectAddress,
-    @Parameters(ThisJob) { job_id: jobId }: ThisJob,
-  ): Promise<void> {
-    await this.services.ask(ShowJob, { projectId: project.id, jobId });
-  }
-
-  async #order(
-    type: RequestClass<JobFacts> &
-      (new () => Request<JobFacts> & { projectId: number; jobId: number; actor: ReturnType<typeof actorOf> }),
-    project: ProjectAddress,
-    viewer: Viewer,
-    jobId: number,
-  ): Promise<JobResponse> {
-    return this.#present(
-      await this.services.ask(type, { projectId: project.id, jobId, actor: actorOf(signedIn(viewer)) }),
-    );
-  }
-
-  #present(facts: JobFacts): JobResponse {
-    return presentJob(facts, this.config.externalUrl);
-  }
+/** An empty list of statuses does not narrow. */
+function someOf(scope: Status[] | undefined): Status[] | null {
+  return scope && scope.length > 0 ? scope : null;
 }

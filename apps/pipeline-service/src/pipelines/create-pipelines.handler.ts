@@ -98,6 +98,7 @@ function orderOf(data: PipelineTriggered): PipelineOrder {
       ...data.variables.map(([key, value]) => ({ key, value, type: 'env_var' as const })),
       { key: 'TRIGGER_PAYLOAD', value: data.payload, type: 'file' as const },
     ],
+    inputs: data.inputs,
     receivedAt: data.receivedAt,
   };
 }

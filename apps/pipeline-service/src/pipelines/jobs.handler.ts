@@ -15,6 +15,7 @@ import {
   RetryJob,
   ShowJob,
   type Status,
+  type UncountedPage,
 } from '#libs/contracts';
 import { MessagePattern } from '#libs/messaging';
 import { Outbox, type Say } from '#libs/persistence';
@@ -22,7 +23,7 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { ProjectReader } from '../projects/project-reader.js';
 import { cancelable } from './job.status.js';
 import { repeatJobs, reviveDownstream } from './job-attempts.js';
-import { listJobs, readJobs } from './jobs.repository.js';
+import { countJobs, listJobs, readJobs } from './jobs.repository.js';
 import { checkMayRun, mayErase } from './pipeline-rights.js';
 import type { Sql } from './pipelines.repository.js';
 import { lockPipelines, moveJobs, processPipeline } from './statuses.repository.js';
@@ -59,12 +60,20 @@ export class JobsHandler {
       request.projectId,
     ])) as unknown[];
     if (found.length === 0) throw notFound();
-    return listJobs(this.database, request, request, new Date());
+    const part = { offset: (request.page - 1) * request.perPage, limit: request.perPage };
+    return {
+      items: await listJobs(this.database, request, part, new Date()),
+      total: await countJobs(this.database, request),
+    };
   }
 
   @MessagePattern(ListProjectJobs.pattern)
-  listOfProject(@Payload() request: ListProjectJobs): Promise<Page<JobFacts>> {
-    return listJobs(this.database, { ...request, includeRetried: true }, request, new Date());
+  async listOfProject(@Payload() request: ListProjectJobs): Promise<UncountedPage<JobFacts>> {
+    const { page, perPage, before } = request;
+    // One more than wanted tells whether something follows.
+    const part = { offset: before ? 0 : (page - 1) * perPage, limit: perPage + 1 };
+    const jobs = await listJobs(this.database, { ...request, includeRetried: true }, part, new Date());
+    return { items: jobs.slice(0, perPage), more: jobs.length > perPage };
   }
 
   @MessagePattern(ShowJob.pattern)

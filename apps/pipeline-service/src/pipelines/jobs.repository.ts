@@ -1,4 +1,4 @@
-import type { CommitFacts, JobFacts, Page, RunnerFacts, Status, UserFacts } from '#libs/contracts';
+import type { CommitFacts, JobFacts, RunnerFacts, Status, UserFacts } from '#libs/contracts';
 import { readPipelines, type Sql } from './pipelines.repository.js';
 
 interface Row {
@@ -81,7 +81,7 @@ function seconds(from: Date, to: Date): number {
   return Math.max(0, (to.getTime() - from.getTime()) / 1000);
 }
 
-/** Which jobs a page is of. */
+/** Which jobs a list is of. */
 export interface JobFilter {
   projectId: number;
   pipelineId?: number;
@@ -91,30 +91,34 @@ export interface JobFilter {
   before?: number | null;
 }
 
-/** One page of jobs, the newest first. */
+const filter = `project_id = $1 and ($2::bigint is null or pipeline_id = $2) and ($3::text[] is null or status = any($3))
+  and ($4 or not retried) and ($5::bigint is null or id < $5)`;
+
+function filterValues({ projectId, pipelineId, scope, includeRetried, before }: JobFilter): unknown[] {
+  return [projectId, pipelineId ?? null, scope ?? null, includeRetried, before ?? null];
+}
+
+/** A part of a list of jobs, the newest first. */
 export async function listJobs(
   sql: Sql,
-  { projectId, pipelineId, scope, includeRetried, before }: JobFilter,
-  { page, perPage }: { page: number; perPage: number },
+  wanted: JobFilter,
+  { offset, limit }: { offset: number; limit: number },
   now: Date,
-): Promise<Page<JobFacts>> {
-  const where = `project_id = $1 and ($2::bigint is null or pipeline_id = $2) and ($3::text[] is null or status = any($3))
-    and ($4 or not retried) and ($5::bigint is null or id < $5)`;
-  const values = [projectId, pipelineId ?? null, scope ?? null, includeRetried, before ?? null];
-  const rows = (await sql.query(`select id from pipelines.jobs where ${where} order by id desc limit $6 offset $7`, [
-    ...values,
-    perPage,
-    before ? 0 : (page - 1) * perPage,
+): Promise<JobFacts[]> {
+  const rows = (await sql.query(`select id from pipelines.jobs where ${filter} order by id desc limit $6 offset $7`, [
+    ...filterValues(wanted),
+    limit,
+    offset,
   ])) as { id: number }[];
-  const [counted] = (await sql.query(`select count(*)::int as total from pipelines.jobs where ${where}`, values)) as {
-    total: number;
-  }[];
-  return {
-    items: await readJobs(
-      sql,
-      rows.map(({ id }) => id),
-      now,
-    ),
-    total: counted?.total ?? 0,
-  };
+  const ids = rows.map(({ id }) => id);
+  return readJobs(sql, ids, now);
+}
+
+/** The length of the whole list. */
+export async function countJobs(sql: Sql, wanted: JobFilter): Promise<number> {
+  const [row] = (await sql.query(
+    `select count(*)::int as total from pipelines.jobs where ${filter}`,
+    filterValues(wanted),
+  )) as { total: number }[];
+  return row?.total ?? 0;
 }

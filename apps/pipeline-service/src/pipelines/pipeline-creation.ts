@@ -119,6 +119,10 @@ export class PipelineCreation {
       context,
     );
     if (!file) return refusal(order, { status: 400, message: 'Missing CI config file' });
+    const unknown = Object.keys(order.inputs ?? {});
+    // No configuration here declares inputs, which makes every one unknown (trigger-api.md §9.4, ci-config.md §5.9).
+    if (unknown.length > 0)
+      return failure(order, pipeline, configError(`unknown input arguments: ${unknown.join(', ')}`));
     if (!file.parsed.ok) return failure(order, pipeline, configError(file.parsed.problems[0]?.message ?? ''));
     if (file.mentionsIid) {
       pipeline.iid = await this.takeIid(project.id);

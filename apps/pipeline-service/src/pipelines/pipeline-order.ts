@@ -21,6 +21,8 @@ export interface PipelineOrder {
   actor: Actor;
   /** In the order in which they are stored and shown. */
   variables: OrderedVariable[];
+  /** For the configuration's `spec:inputs`, by name. */
+  inputs?: Record<string, unknown>;
   receivedAt: string;
 }
 
