@@ -76,6 +76,8 @@ export class DeleteTrigger extends Request<null> {
 /** `trigger-token.added.v1` */
 export class TriggerTokenAdded {
   static readonly type = 'trigger-token.added.v1';
+  /** For pages that watch; the tokens themselves are in the database. */
+  static readonly lossy = true;
 
   @IsInt() triggerId!: number;
   @IsInt() projectId!: number;
@@ -85,6 +87,8 @@ export class TriggerTokenAdded {
 /** `trigger-token.revoked.v1`: deleted by someone, purged after it expired, or gone with its owner. */
 export class TriggerTokenRevoked {
   static readonly type = 'trigger-token.revoked.v1';
+  /** For pages that watch; the tokens themselves are in the database. */
+  static readonly lossy = true;
 
   @IsInt() triggerId!: number;
   @IsInt() projectId!: number;

@@ -46,14 +46,15 @@ describe.each(['in process', 'RabbitMQ'] as const)('trigger tokens, %s', (transp
     ]);
 
   test('the one that was made is told, and its hash authenticates', async () => {
-    const trigger = await newTrigger(service, project, as(ada, Maintainer), { expiresAt: '2026-12-24T01:02:03.004Z' });
+    const expiresAt = new Date(Date.now() + 30 * 86_400_000).toISOString();
+    const trigger = await newTrigger(service, project, as(ada, Maintainer), { expiresAt });
     expect(trigger).toMatchObject({
       projectId: project,
       description: 'nightly',
       shortToken: trigger.secret.slice(6, 10),
       sealedToken: null,
       lastUsed: null,
-      expiresAt: '2026-12-24T01:02:03.004Z',
+      expiresAt,
       owner: { id: ada.id, username: 'ada', name: 'The ada', state: 'active' },
     });
     expect(trigger.createdAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
@@ -63,7 +64,7 @@ describe.each(['in process', 'RabbitMQ'] as const)('trigger tokens, %s', (transp
         trigger_id: trigger.id,
         project_id: project,
         short_token: trigger.shortToken,
-        expires_at: new Date('2026-12-24T01:02:03.004Z'),
+        expires_at: new Date(expiresAt),
         owner_id: ada.id,
         owner_username: 'ada',
         owner_name: 'The ada',
