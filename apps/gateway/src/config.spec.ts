@@ -1,4 +1,5 @@
-import { ConfigError, readConfig } from './config.js';
+import { ConfigError } from '#libs/process';
+import { readConfig } from './config.js';
 
 const needed = { DATABASE_URL: 'postgres://db/flagfall', AMQP_URL: 'amqp://broker' };
 
@@ -37,9 +38,9 @@ it('tells all faults at once, and no secrets', () => {
     LOG_LEVEL: 'loud',
   });
   expect(error.faults).toEqual([
-    'PORT is not a number from 0 to 65535',
+    'PORT is not a whole number from 0 to 65535',
     'TRIGGER_TOKENS is not one of once, retrievable',
-    'SECRET_KEY is too short: give at least 32 random characters, the same in all services',
+    'SECRET_KEY is too short: give at least 32 random characters',
     'ROOT_TOKEN is too short: give at least 20 random characters',
     'EXTERNAL_URL is not an address that begins with http:// or https://',
     'DATABASE_URL is not an address that begins with postgres:// or postgresql://',

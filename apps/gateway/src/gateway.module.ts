@@ -26,6 +26,7 @@ import { PipelinesController } from './pipelines/pipelines.controller.js';
 import { ProjectsController } from './projects/projects.controller.js';
 import { ProtectedBranchesController, ProtectedTagsController } from './protected-refs/protected-refs.controller.js';
 import { ensureRoot } from './root-account.js';
+import { RunnersModule } from './runners/runners.module.js';
 import { Services } from './services.js';
 import { SettingsController } from './settings/settings.controller.js';
 import { TriggerRequestsModule } from './trigger-requests/trigger-requests.module.js';
@@ -88,7 +89,7 @@ class GatewayModule {
   static with({ database, bus }: GatewayOptions): DynamicModule {
     return {
       module: GatewayModule,
-      imports: [TriggerRequestsModule, TriggersModule],
+      imports: [TriggerRequestsModule, TriggersModule, RunnersModule],
       controllers: [
         UsersController,
         AccessTokensController,

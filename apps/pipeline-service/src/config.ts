@@ -29,6 +29,10 @@ export class PipelineServiceConfig {
   repositories!: RepositoryRules;
   sshKeyFile?: string;
   sshKnownHostsFile?: string;
+  /** Where gateways of the installation reach the clones that this process serves; never an address that others reach. */
+  cloneHost!: string;
+  /** 0 for any free one. */
+  clonePort!: number;
   /** Seals the values of variables and the credentials of import URLs. */
   secretKey!: string;
   /** Without a slash at the end. */
@@ -63,6 +67,8 @@ export function readConfig(env: NodeJS.ProcessEnv): PipelineServiceConfig {
     },
     sshKeyFile: environment.text('SSH_KEY_FILE'),
     sshKnownHostsFile: environment.text('SSH_KNOWN_HOSTS_FILE'),
+    cloneHost: environment.text('CLONE_HOST') ?? '127.0.0.1',
+    clonePort: environment.whole('CLONE_PORT', 0, 0, 65_535),
     secretKey: environment.secret('SECRET_KEY', secretKeyLength) ?? '',
     externalUrl: environment.requiredUrl('EXTERNAL_URL', ['http:', 'https:']).replace(/\/+$/, ''),
     logLevel: environment.oneOf('LOG_LEVEL', logLevels, 'info'),

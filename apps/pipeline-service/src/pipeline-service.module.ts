@@ -17,6 +17,7 @@ import { Log } from './log.js';
 import { Repositories, type RepositoriesOptions } from './repositories/repositories.js';
 import { Sealing } from './sealing.js';
 import { PipelinesModule } from './pipelines/pipelines.module.js';
+import { RunnersModule } from './runners/runners.module.js';
 import { ProjectsModule } from './projects/projects.module.js';
 
 /** What a process gives the pipeline service: the same for RabbitMQ and for everything in one process. */
@@ -53,7 +54,7 @@ class PipelineServiceModule {
     return {
       module: PipelineServiceModule,
       global: true,
-      imports: [PipelinesModule, ProjectsModule],
+      imports: [PipelinesModule, RunnersModule, ProjectsModule],
       providers: [
         { provide: PipelineServiceConfig, useValue: config },
         { provide: DataSource, useValue: database },

@@ -30,6 +30,19 @@ import {
   UnprotectBranch,
   UnprotectTag,
 } from './protected-ref.js';
+import {
+  CreateRunner,
+  DeleteRunner,
+  EditRunner,
+  ListRunners,
+  OpenCloneSource,
+  ReportJob,
+  RequestJob,
+  ResetRunnerToken,
+  RunnerCall,
+  ShowOwnJob,
+  ShowRunner,
+} from './runner-requests.js';
 import { isSound } from './sound-message.js';
 import { EditSettings, ShowSettings } from './settings.js';
 import { PipelineTriggered, TriggerOutcome } from './trigger-request.js';
@@ -123,6 +136,17 @@ const requests = [
   RetryJob,
   PlayJob,
   EraseJob,
+  CreateRunner,
+  ListRunners,
+  ShowRunner,
+  EditRunner,
+  DeleteRunner,
+  ResetRunnerToken,
+  RunnerCall,
+  RequestJob,
+  ReportJob,
+  ShowOwnJob,
+  OpenCloneSource,
 ];
 
 /** Every message that crosses a process boundary: routing key or request pattern, and the class that says what is in it. */

@@ -77,7 +77,7 @@ function serverOptions() {
   const options: FastifyHttpOptions<Server> = {
     logger: false,
     genReqId: ({ headers }) => acceptableRequestId(headers['x-request-id']) ?? randomUUID(),
-    rewriteUrl: ({ url }) => encodeRef(url ?? '/'),
+    rewriteUrl: ({ url }) => encodeRef(encodeClone(url ?? '/')),
     routerOptions: {
       maxParamLength: longestParameter,
       // GitLab's router takes `//` for `/` and does not mind a slash at the end.
@@ -131,6 +131,14 @@ const refForm = /^(\/+api\/v4\/+projects\/[^/?]+\/ref\/)([^?]+)(\/trigger\/pipel
 export function encodeRef(url: string): string {
   const found = url.includes('/ref/') ? refForm.exec(url) : null;
   return found ? `${found[1]}${found[2]?.replaceAll('/', '%2F')}${found[3]}` : url;
+}
+
+const cloneForm = /^\/+([^?]+?)\.git\/(info\/refs|git-upload-pack|git-receive-pack)(\?.*)?$/s;
+
+/** A repository's URL holds the full path of its project; as one segment it is an ordinary route too. */
+export function encodeClone(url: string): string {
+  const found = url.includes('.git/') ? cloneForm.exec(url) : null;
+  return found ? `/-/git/${found[1]?.replaceAll('/', '%2F')}/${found[2]}${found[3] ?? ''}` : url;
 }
 
 /** Method, route, status and time; never the URL, whose query holds tokens. */

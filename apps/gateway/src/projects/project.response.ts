@@ -1,5 +1,5 @@
-import { ApiProperty } from '@nestjs/swagger';
-import { type ProjectFacts, visibilities } from '#libs/contracts';
+import { ApiExtraModels, ApiProperty, getSchemaPath } from '@nestjs/swagger';
+import { AccessLevel, type ProjectFacts, visibilities } from '#libs/contracts';
 import { presentUser, ShortUserResponse } from '../users/user.response.js';
 
 const time = { type: 'string', format: 'date-time' } as const;
@@ -17,8 +17,8 @@ export class NamespaceResponse {
   @ApiProperty() web_url!: string;
 }
 
-/** What clients read of a project (trigger-api.md §5.1). */
-export class ProjectResponse {
+/** What `simple=true` leaves of a project in a list. */
+export class SimpleProjectResponse {
   @ApiProperty({ type: 'integer' }) id!: number;
   @ApiProperty(text) description!: string | null;
   @ApiProperty() name!: string;
@@ -35,13 +35,23 @@ export class ProjectResponse {
   @ApiProperty(text) avatar_url!: null;
   @ApiProperty(time) last_activity_at!: string;
   @ApiProperty({ type: NamespaceResponse }) namespace!: NamespaceResponse;
+}
+
+/** In OpenAPI 3.0 `nullable` beside a reference allows no null. */
+const userOrNull = {
+  anyOf: [{ $ref: getSchemaPath(ShortUserResponse) }, { type: 'object', nullable: true, enum: [null] }],
+};
+
+/** What clients read of a project (trigger-api.md §5.1). */
+@ApiExtraModels(ShortUserResponse)
+export class ProjectResponse extends SimpleProjectResponse {
   @ApiProperty(free) _links!: object;
   @ApiProperty() empty_repo!: boolean;
   @ApiProperty() archived!: boolean;
   @ApiProperty({ enum: visibilities }) visibility!: string;
-  @ApiProperty({ type: ShortUserResponse, nullable: true }) owner!: ShortUserResponse | null;
+  @ApiProperty(userOrNull) owner!: ShortUserResponse | null;
   @ApiProperty({ type: 'integer' }) creator_id!: number;
-  @ApiProperty(text) import_url!: string | null;
+  @ApiProperty({ ...text, description: 'For Maintainers only' }) import_url!: string | null;
   @ApiProperty() jobs_enabled!: boolean;
   @ApiProperty() builds_access_level!: string;
   @ApiProperty() public_jobs!: boolean;
@@ -52,15 +62,13 @@ export class ProjectResponse {
   @ApiProperty({ type: 'object', additionalProperties: true, selfRequired: false }) permissions?: object;
 }
 
-/** @param level of the viewer on the project; null leaves the permissions out */
-export function presentProject(facts: ProjectFacts, externalUrl: string, level: number | null): ProjectResponse {
+export function presentSimpleProject(facts: ProjectFacts, externalUrl: string): SimpleProjectResponse {
   const url = `${externalUrl}/${facts.fullPath}`;
-  const api = `${externalUrl}/api/v4/projects/${facts.id}`;
   return {
     id: facts.id,
     description: facts.description,
     name: facts.name,
-    name_with_namespace: `${facts.namespace.fullPath.split('/').join(' / ')} / ${facts.name}`,
+    name_with_namespace: `${namespaceName(facts.namespace)} / ${facts.name}`,
     path: facts.path,
     path_with_namespace: facts.fullPath,
     created_at: facts.createdAt,
@@ -73,13 +81,22 @@ export function presentProject(facts: ProjectFacts, externalUrl: string, level: 
     avatar_url: null,
     last_activity_at: facts.lastActivityAt,
     namespace: presentNamespace(facts.namespace, externalUrl),
+  };
+}
+
+/** @param level of the viewer on the project; null leaves the permissions out */
+export function presentProject(facts: ProjectFacts, externalUrl: string, level: number | null): ProjectResponse {
+  const api = `${externalUrl}/api/v4/projects/${facts.id}`;
+  return {
+    ...presentSimpleProject(facts, externalUrl),
     _links: { self: api, members: `${api}/members` },
     empty_repo: facts.importUrl === null,
     archived: facts.archived,
     visibility: facts.visibility,
     owner: facts.owner && presentUser(facts.owner, externalUrl),
     creator_id: facts.creatorId,
-    import_url: facts.importUrl,
+    // It may name a path on the server or a private host, which are for those who may change it.
+    import_url: (level ?? AccessLevel.None) >= AccessLevel.Maintainer ? facts.importUrl : null,
     jobs_enabled: facts.buildsAccessLevel !== 'disabled',
     builds_access_level: facts.buildsAccessLevel,
     public_jobs: facts.publicJobs,
@@ -94,6 +111,11 @@ export function presentProject(facts: ProjectFacts, externalUrl: string, level: 
       },
     }),
   };
+}
+
+/** A user's namespace goes by the user's name, a group's by its path. */
+function namespaceName({ kind, name, fullPath }: ProjectFacts['namespace']): string {
+  return kind === 'user' ? name : fullPath.replaceAll('/', ' / ');
 }
 
 export function presentNamespace(facts: ProjectFacts['namespace'], externalUrl: string): NamespaceResponse {

@@ -6,6 +6,7 @@ import {
   CreateProject,
   DeleteProject,
   EditProject,
+  forbidden,
   invalidParameters,
   ListNamespaces,
   ListProjects,
@@ -26,7 +27,14 @@ import { Page, RequestedPage } from '../http/page.decorator.js';
 import { BooleanParameter, ChoiceParameter, IntegerParameter, StringParameter } from '../http/parameter.decorators.js';
 import { Parameters } from '../http/parameters.decorator.js';
 import { Services } from '../services.js';
-import { NamespaceResponse, presentNamespace, presentProject, ProjectResponse } from './project.response.js';
+import {
+  NamespaceResponse,
+  presentNamespace,
+  presentProject,
+  presentSimpleProject,
+  ProjectResponse,
+  SimpleProjectResponse,
+} from './project.response.js';
 
 class ProjectParameters {
   @StringParameter({ description: 'Without it the path, or the other way round' }) name?: string | null;
@@ -60,6 +68,7 @@ class ProjectFilter {
   @BooleanParameter({ description: 'Only projects that one is a member of' }) membership?: boolean | null;
   @BooleanParameter({ description: 'Only projects that one owns' }) owned?: boolean | null;
   @IntegerParameter({ description: 'Least access level of one’s membership' }) min_access_level?: number | null;
+  @BooleanParameter({ description: 'Only what tells projects apart' }) simple?: boolean | null;
   @ChoiceParameter(projectOrders) order_by?: ProjectOrder | null;
   @ChoiceParameter(['asc', 'desc']) sort?: 'asc' | 'desc' | null;
 }
@@ -80,12 +89,12 @@ export class ProjectsController {
 
   @Get('projects')
   @Needs('anyone')
-  @Endpoint({ summary: 'List projects', returns: [ProjectResponse], errors: [401] })
+  @Endpoint({ summary: 'List projects', returns: [SimpleProjectResponse], errors: [401] })
   async list(
     @CurrentViewer() viewer: Viewer,
     @Parameters(ProjectFilter) filter: ProjectFilter,
     @RequestedPage() page: Page,
-  ): Promise<ProjectResponse[]> {
+  ): Promise<(ProjectResponse | SimpleProjectResponse)[]> {
     const user = viewer.kind === 'user' ? viewer : null;
     const { items, total } = await this.services.ask(ListProjects, {
       actor: user && actorOf(user),
@@ -99,7 +108,12 @@ export class ProjectsController {
       page: page.page,
       perPage: page.perPage,
     });
-    const projects = items.map((facts) => presentProject(facts, this.config.externalUrl, levelOn(viewer, facts.id)));
+    const { externalUrl } = this.config;
+    const projects = items.map((facts) =>
+      filter.simple
+        ? presentSimpleProject(facts, externalUrl)
+        : presentProject(facts, externalUrl, levelOn(viewer, facts.id)),
+    );
     return page.answer(projects, { total });
   }
 
@@ -138,6 +152,7 @@ export class ProjectsController {
     @CurrentViewer() viewer: Viewer,
     @Parameters(ProjectChange) parameters: ProjectChange,
   ): Promise<ProjectResponse> {
+    if (viewer.level < ownerLevel && isForOwners(parameters, project)) throw forbidden();
     const facts = await this.services.ask(EditProject, {
       ...settings(parameters),
       archived: parameters.archived ?? undefined,
@@ -175,6 +190,11 @@ export class ProjectsController {
       { total },
     );
   }
+}
+
+/** Renaming a project, archiving it and changing who sees it is for Owners (GitLab's `ProjectPolicy`). */
+function isForOwners({ name, path, archived, visibility }: ProjectChange, project: ProjectAddress): boolean {
+  return Boolean(name || path) || archived != null || (visibility != null && visibility !== project.visibility);
 }
 
 function levelOn(viewer: Viewer, projectId: number): number | null {

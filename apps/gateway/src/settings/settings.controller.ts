@@ -18,9 +18,12 @@ class SettingsResponse {
   project_jobs_api_rate_limit!: number;
 }
 
+/** What an integer column holds. */
+const most = 2_147_483_647;
+
 class SettingsChange {
-  @IntegerParameter({ minimum: 0 }) pipeline_limit_per_project_user_sha?: number | null;
-  @IntegerParameter({ minimum: 0 }) project_jobs_api_rate_limit?: number | null;
+  @IntegerParameter({ minimum: 0, maximum: most }) pipeline_limit_per_project_user_sha?: number | null;
+  @IntegerParameter({ minimum: 0, maximum: most }) project_jobs_api_rate_limit?: number | null;
 }
 
 /** What administrators set for the whole installation (architecture.md §4). */

@@ -71,6 +71,7 @@ export function testConfig(databaseUrl: string, logLevel = 'info'): GatewayConfi
     amqpUrl: 'amqp://unused.invalid',
     namespace: 'test',
     storageUrl: '/nonexistent',
+    requestHoldMs: 0,
     triggerTokens: 'once',
     logLevel,
   };

@@ -1,4 +1,6 @@
 import { type ConfirmChannel, connect, type GetMessage } from 'amqplib';
+import { RETRY_DELAYS_MS } from '../handler-failure.js';
+import { durableQueues, exchangesOf } from '../rabbit-topology.js';
 
 export const AMQP_URL = process.env.TEST_AMQP_URL ?? 'amqp://127.0.0.1:5672';
 
@@ -29,5 +31,18 @@ export async function takeAll(queue: string): Promise<GetMessage[]> {
       taken.push(message);
     }
     return taken;
+  });
+}
+
+/** Removes what services that ran as processes of their own left behind: their exchanges, and the queues of the events they handled. */
+export async function removeServices(
+  namespace: string,
+  handled: readonly { service: string; type: string }[],
+): Promise<void> {
+  await withChannel(async (channel) => {
+    for (const { service, type } of handled)
+      for (const queue of durableQueues(`${namespace}.${service}.${type}`, RETRY_DELAYS_MS))
+        await channel.deleteQueue(queue);
+    for (const exchange of Object.values(exchangesOf(namespace))) await channel.deleteExchange(exchange);
   });
 }

@@ -1,0 +1,140 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { eventually } from './eventually.js';
+
+export interface ProgramOptions {
+  /** What the log calls it. */
+  name: string;
+  command: string;
+  args: string[];
+  /** All of its environment. */
+  env: NodeJS.ProcessEnv;
+  cwd?: string;
+  /** Whom it runs as, where that is not whoever runs the tests. */
+  user?: { uid: number; gid: number };
+  /** What it prints when it works. */
+  ready: RegExp;
+  startMs?: number;
+}
+
+const startMs = 30_000;
+const stopMs = 20_000;
+const linesTold = 40;
+
+/** A program that a test starts, ends in every way there is, and starts again. It never outlives the test. */
+export class Program {
+  readonly #options: ProgramOptions;
+  #child: ChildProcess | undefined;
+  #ended: Promise<number | NodeJS.Signals> = Promise.resolve(0);
+  #text = '';
+  #frozen: number[] = [];
+
+  constructor(options: ProgramOptions) {
+    this.#options = options;
+    process.once('exit', () => this.#child?.kill('SIGKILL'));
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined;
+  }
+
+  /** Everything it has printed, in all of its lives. */
+  get output(): string {
+    return this.#text;
+  }
+
+  /** The end of what it printed, for an error. */
+  get lastLines(): string {
+    return this.#text.trimEnd().split('\n').slice(-linesTold).join('\n');
+  }
+
+  /**
+   * Starts it, and waits until it says that it works.
+   * @throws Error with what it printed when it ends instead, or says nothing in time
+   */
+  async start(): Promise<void> {
+    const { name, ready, startMs: limitMs = startMs } = this.#options;
+    const from = this.#text.length;
+    this.launch();
+    await eventually(`${name} to start`, () => !this.running || ready.test(this.#text.slice(from)), limitMs).catch(
+      (error: unknown) => {
+        throw new Error(`${String(error)}; it printed:\n${this.lastLines}`);
+      },
+    );
+    if (!this.running) throw new Error(`${name} ended at its start with ${await this.#ended}:\n${this.lastLines}`);
+  }
+
+  /** Starts it and does not wait. */
+  launch(): void {
+    const { name, command, args, env, cwd, user } = this.#options;
+    if (this.#child) throw new Error(`${name} runs already`);
+    const child = spawn(command, args, { cwd, env, ...user, stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => (this.#text += text));
+    this.#child = child;
+    this.#ended = new Promise((resolve) => {
+      child.once('error', (error) => (this.#text += `${error.message}\n`));
+      child.once('close', (code, signal) => {
+        this.#child = undefined;
+        resolve(code ?? signal ?? -1);
+      });
+    });
+  }
+
+  /**
+   * Sends a signal and waits for the end.
+   * @returns the exit code, or the signal that ended it
+   * @throws Error when it does not end in time; then it is killed
+   */
+  async end(signal: NodeJS.Signals = 'SIGTERM', limitMs = stopMs): Promise<number | NodeJS.Signals> {
+    const child = this.#child;
+    if (!child) return this.#ended;
+    this.thaw();
+    child.kill(signal);
+    try {
+      await eventually(`${this.name} to end by ${signal}`, () => !this.running, limitMs);
+    } catch (error) {
+      child.kill('SIGKILL');
+      throw error;
+    }
+    return this.#ended;
+  }
+
+  /** Ends it as a power cut would: no more code of it runs. */
+  kill(): Promise<number | NodeJS.Signals> {
+    return this.end('SIGKILL');
+  }
+
+  /** Stops it and its children in their tracks; their connections stay open and say nothing. */
+  freeze(): void {
+    const root = this.#child?.pid;
+    if (root === undefined) throw new Error(`${this.name} does not run`);
+    process.kill(root, 'SIGSTOP');
+    this.#frozen = [root, ...descendants(root)];
+    for (const pid of this.#frozen) process.kill(pid, 'SIGSTOP');
+  }
+
+  thaw(): void {
+    for (const pid of this.#frozen.splice(0)) {
+      try {
+        process.kill(pid, 'SIGCONT');
+      } catch {
+        // It was killed while it was frozen.
+      }
+    }
+  }
+}
+
+/** Children, their children and so on, on Linux; no program here has any elsewhere. */
+function descendants(pid: number): number[] {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+    return children.flatMap((child) => [child, ...descendants(child)]);
+  } catch {
+    return [];
+  }
+}

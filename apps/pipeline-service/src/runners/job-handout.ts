@@ -1,0 +1,110 @@
+import type { RequestJob, RunnerFacts } from '#libs/contracts';
+import type { Outbox } from '#libs/persistence';
+import type { DataSource } from 'typeorm';
+
+/** How many waiting jobs are looked at for one request; more are never needed to be fair between projects that wait. */
+const looked = 500;
+
+export interface WaitingRunner {
+  id: number;
+  paused: boolean;
+  runUntagged: boolean;
+  tagList: string[];
+  accessLevel: string;
+  maximumTimeout: number | null;
+  runnerType: 'instance_type' | 'project_type';
+  description: string;
+}
+
+/** The runner behind a token; undefined when nobody has it. */
+export async function findRunner(database: DataSource, tokenHash: string): Promise<WaitingRunner | undefined> {
+  const [runner] = (await database.query(
+    `select id, paused, run_untagged as "runUntagged", tag_list as "tagList", access_level as "accessLevel", maximum_timeout as "maximumTimeout",
+       runner_type as "runnerType", description
+     from pipelines.runners where token_hash = decode($1, 'hex')`,
+    [tokenHash],
+  )) as WaitingRunner[];
+  return runner;
+}
+
+/** Notes that a runner's machine was heard of, and what it told of itself. */
+export async function noteContact(
+  database: DataSource,
+  runnerId: number,
+  { systemId, info, ipAddress }: RequestJob,
+  now: Date,
+): Promise<void> {
+  await database.query(
+    `with contacted as (update pipelines.runners set contacted_at = $5 where id = $1 and (contacted_at is null or contacted_at < $5::timestamptz - interval '10 s'))
+     insert into pipelines.runner_machines (runner_id, system_id, info, ip_address, contacted_at) values ($1, $2, $3, $4, $5)
+     on conflict (runner_id, system_id) do update set info = excluded.info, ip_address = excluded.ip_address, contacted_at = excluded.contacted_at
+       where runner_machines.contacted_at < excluded.contacted_at - interval '10 s' or runner_machines.info <> excluded.info`,
+    [runnerId, systemId, JSON.stringify(info), ipAddress ?? null, now],
+  );
+}
+
+/**
+ * Gives the runner one of the jobs that it may take (runner-api.md §1.8, §2.6): the project with the fewest jobs in progress comes first, in it the
+ * oldest job. The job leaves the queue but stays `pending` until the runner says that it has it. Of any number of requests at once each job goes
+ * to one, since rows that another request holds are skipped.
+ *
+ * @returns the job's id, or undefined when there is none
+ */
+export async function takeJob(
+  outbox: Outbox,
+  runner: WaitingRunner,
+  request: RequestJob,
+  now: Date,
+): Promise<number | undefined> {
+  const facts: RunnerFacts = {
+    id: runner.id,
+    description: runner.description,
+    ipAddress: request.ipAddress ?? null,
+    paused: runner.paused,
+    runnerType: runner.runnerType,
+    name: request.info.name ?? null,
+    online: true,
+    status: 'online',
+  };
+  return outbox.transaction(async (manager) => {
+    const [rows] = (await manager.query(
+      `with waiting as materialized (
+         select id, project_id from pipelines.jobs
+         where status = 'pending' and runner_id is null
+           and (case when cardinality(tags) = 0 then $2 else tags <@ $3::text[] end)
+           and ($4 = 'not_protected' or protected)
+           and ($5 = 'instance_type' or project_id in (select project_id from pipelines.runner_projects where runner_id = $1))
+         order by id limit ${looked}
+       ), busy as (
+         select project_id, count(*) as jobs from pipelines.jobs
+         where status in ('pending', 'running', 'canceling') and runner_id is not null group by project_id
+       ), ranked as (
+         select waiting.id, coalesce(busy.jobs, 0) + row_number() over (partition by waiting.project_id order by waiting.id) as turn
+         from waiting left join busy using (project_id)
+       ), chosen as (
+         select job.id from pipelines.jobs as job join ranked using (id)
+         where job.status = 'pending' and job.runner_id is null
+         order by ranked.turn, job.id limit 1 for update of job skip locked
+       )
+       update pipelines.jobs as job
+       set runner_id = $1, runner_system_id = $6, runner_facts = $7, runner_cancels_gracefully = $8, token_hash = decode($9, 'hex'),
+           assigned_at = $10, last_contact_at = $10, times_assigned = times_assigned + 1,
+           timeout_seconds = least(job.timeout_seconds, $11::int), version = version + 1
+       from chosen where job.id = chosen.id returning job.id`,
+      [
+        runner.id,
+        runner.runUntagged,
+        runner.tagList,
+        runner.accessLevel,
+        runner.runnerType,
+        request.systemId,
+        JSON.stringify(facts),
+        request.info.cancelsGracefully,
+        request.jobTokenHash,
+        now,
+        runner.maximumTimeout ?? 2_147_483_647,
+      ],
+    )) as [{ id: number }[], number];
+    return rows[0]?.id;
+  });
+}

@@ -1,0 +1,171 @@
+import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
+import type { JobFacts, RunnerFacts } from './job.js';
+import { Nested } from './nested.decorator.js';
+import { PageRequest } from './page.js';
+import { Request } from './request.js';
+import { IsSecretHash } from './secret-hash.js';
+import { Actor } from './user.js';
+import type { Status } from './words.js';
+
+export const runnerTypes = ['instance_type', 'project_type'] as const;
+export type RunnerType = (typeof runnerTypes)[number];
+export const runnerAccessLevels = ['not_protected', 'ref_protected'] as const;
+export type RunnerAccessLevel = (typeof runnerAccessLevels)[number];
+
+/** Everything that is told about a runner to those who may manage it. */
+export interface RunnerDetails extends RunnerFacts {
+  locked: boolean;
+  runUntagged: boolean;
+  tagList: string[];
+  accessLevel: RunnerAccessLevel;
+  maximumTimeout: number | null;
+  maintenanceNote: string | null;
+  contactedAt: string | null;
+  createdAt: string;
+  projectIds: number[];
+}
+
+/** Makes a runner; its token is made and hashed in the gateway (runner-api.md §1.2). */
+export class CreateRunner extends Request<RunnerDetails> {
+  static readonly pattern = 'runner.create';
+
+  @IsIn(runnerTypes) runnerType!: RunnerType;
+  @IsOptional() @IsInt() projectId?: number | null;
+  @IsString() description!: string;
+  @IsBoolean() paused!: boolean;
+  @IsBoolean() locked!: boolean;
+  @IsBoolean() runUntagged!: boolean;
+  @IsArray() @IsString({ each: true }) tagList!: string[];
+  @IsIn(runnerAccessLevels) accessLevel!: RunnerAccessLevel;
+  @IsOptional() @IsInt() @Min(600) maximumTimeout?: number | null;
+  @IsOptional() @IsString() maintenanceNote?: string | null;
+  @IsInt() creatorId!: number;
+  @IsSecretHash() tokenHash!: string;
+}
+
+/** Runners that somebody may manage: administrators all, others those they made and those of their projects. */
+export class ListRunners extends PageRequest<RunnerDetails> {
+  static readonly pattern = 'runner.list';
+
+  @Nested(() => Actor) actor!: Actor;
+  /** Null for all runners. */
+  @IsOptional() @IsInt() projectId?: number | null;
+  /** Only runners of these projects, and those the actor made; null for no such limit. */
+  @IsOptional() @IsArray() @IsInt({ each: true }) projectIds?: number[] | null;
+}
+
+/** Names one runner; refused with 404 when there is none, with 403 when the actor may not manage it. */
+export abstract class ManagedRunner extends Request<RunnerDetails> {
+  @IsInt() runnerId!: number;
+  @Nested(() => Actor) actor!: Actor;
+  /** The projects of which the actor is at least a Maintainer. */
+  @IsArray() @IsInt({ each: true }) maintained!: number[];
+}
+
+/** One runner. */
+export class ShowRunner extends ManagedRunner {
+  static readonly pattern = 'runner.show';
+}
+
+/** Changes what is given. */
+export class EditRunner extends ManagedRunner {
+  static readonly pattern = 'runner.edit';
+
+  @IsOptional() @IsString() description?: string;
+  @IsOptional() @IsBoolean() paused?: boolean;
+  @IsOptional() @IsBoolean() locked?: boolean;
+  @IsOptional() @IsBoolean() runUntagged?: boolean;
+  @IsOptional() @IsArray() @IsString({ each: true }) tagList?: string[];
+  @IsOptional() @IsIn(runnerAccessLevels) accessLevel?: RunnerAccessLevel;
+  @IsOptional() @IsInt() @Min(600) maximumTimeout?: number | null;
+  @IsOptional() @IsString() maintenanceNote?: string | null;
+}
+
+/** Removes a runner; its token is worthless from then on. */
+export class DeleteRunner extends ManagedRunner {
+  static readonly pattern = 'runner.delete';
+}
+
+/** Gives a runner another token; the old one stops working at once. */
+export class ResetRunnerToken extends ManagedRunner {
+  static readonly pattern = 'runner.reset-token';
+
+  @IsSecretHash() tokenHash!: string;
+}
+
+/** What a runner may do with its own token: be known, get a new one, or go. Answered with null when the token is unknown. */
+export class RunnerCall extends Request<{ id: number } | null> {
+  static readonly pattern = 'runner.call';
+
+  @IsSecretHash() tokenHash!: string;
+  @IsIn(['verify', 'reset', 'forget-machine', 'remove']) what!: 'verify' | 'reset' | 'forget-machine' | 'remove';
+  @IsOptional() @IsSecretHash() newTokenHash?: string;
+  @IsOptional() @IsString() systemId?: string;
+}
+
+/** What a runner tells of itself with a request (runner-api.md §2.1). */
+export class RunnerInfo {
+  @IsOptional() @IsString() name?: string;
+  @IsOptional() @IsString() version?: string;
+  @IsOptional() @IsString() platform?: string;
+  @IsOptional() @IsString() architecture?: string;
+  @IsOptional() @IsString() executor?: string;
+  @IsBoolean() cancelsGracefully!: boolean;
+}
+
+/** What came of asking for a job. */
+export type JobRequestOutcome =
+  | { outcome: 'unknown runner' }
+  | { outcome: 'paused' }
+  | { outcome: 'none' }
+  | { outcome: 'assigned'; payload: Record<string, unknown> };
+
+/** A runner asks for a job. Of any number that ask at once, each job goes to one. */
+export class RequestJob extends Request<JobRequestOutcome> {
+  static readonly pattern = 'job.request';
+
+  @IsSecretHash() tokenHash!: string;
+  @IsString() systemId!: string;
+  @Nested(() => RunnerInfo) info!: RunnerInfo;
+  @IsOptional() @IsString() ipAddress?: string | null;
+  /** Made by the gateway for the job that may be found; the payload carries it once (architecture.md §5.1). */
+  @IsString() jobToken!: string;
+  @IsSecretHash() jobTokenHash!: string;
+}
+
+/** What a runner that reports is told. */
+export interface JobReportAnswer {
+  /** Whether the report counts: the token fits and the job is not over. */
+  accepted: boolean;
+  /** Null when the token does not fit any job of this id. */
+  jobStatus: Status | null;
+}
+
+/** A runner says how a job of its goes (runner-api.md §3). `alive` comes with each piece of log. */
+export class ReportJob extends Request<JobReportAnswer> {
+  static readonly pattern = 'job.report';
+
+  @IsInt() jobId!: number;
+  @IsSecretHash() tokenHash!: string;
+  @IsIn(['alive', 'running', 'success', 'failed']) state!: 'alive' | 'running' | 'success' | 'failed';
+  @IsOptional() @IsString() failureReason?: string | null;
+  @IsOptional() @IsInt() exitCode?: number | null;
+  /** Bytes of log stored so far. */
+  @IsOptional() @IsInt() @Min(0) @Max(Number.MAX_SAFE_INTEGER) traceSize?: number | null;
+}
+
+/** The job that a token belongs to, for `GET /job`; null when it does not run. */
+export class ShowOwnJob extends Request<JobFacts | null> {
+  static readonly pattern = 'job.show-own';
+
+  @IsSecretHash() tokenHash!: string;
+}
+
+/** Where a project can be cloned from just now: an address inside the installation that is good for one clone (architecture.md §5.5). */
+export class OpenCloneSource extends Request<{ url: string }> {
+  static readonly pattern = 'repository.clone-source';
+
+  @IsInt() projectId!: number;
+  /** The pipeline whose commit must be there; null for whatever the repository has. */
+  @IsOptional() @IsInt() pipelineId?: number | null;
+}
