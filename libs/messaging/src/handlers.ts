@@ -3,7 +3,7 @@ import { isObservable, lastValueFrom } from 'rxjs';
 import type { EventContext, HandlerExtras, RequestContext } from './handler.decorator.js';
 import type { Message } from './message.js';
 
-const RETRY_DELAYS_MS: readonly number[] = [1_000, 5_000, 30_000, 120_000];
+export const RETRY_DELAYS_MS: readonly number[] = [1_000, 5_000, 30_000, 120_000];
 const REQUEST_CONCURRENCY = 50;
 
 export interface EventHandler {

@@ -41,8 +41,22 @@ export function describeApi(app: INestApplication, config: GatewayConfig): void 
     .addApiKey({ type: 'apiKey', in: 'header', name: 'JOB-TOKEN' }, 'job token')
     .addBearerAuth({ type: 'http', scheme: 'bearer' }, 'bearer')
     .build();
-  const document = SwaggerModule.createDocument(app, base);
+  const document = withNullableReferences(SwaggerModule.createDocument(app, base));
   app.get(ApiDocument).document = { ...document, paths: pathsOnTheirOwn(document.paths) };
+}
+
+/**
+ * `nullable` beside `allOf` allows nothing: OpenAPI 3.0 reads it together with `type` alone, and a reference asks for an object. Said so that
+ * validators understand it.
+ */
+function withNullableReferences(document: OpenAPIObject): OpenAPIObject {
+  return JSON.parse(
+    JSON.stringify(document, (_, value: unknown) => {
+      if (typeof value !== 'object' || value === null || !('nullable' in value) || !('allOf' in value)) return value;
+      const { nullable, allOf, ...rest } = value;
+      return nullable ? { ...rest, anyOf: [...(allOf as object[]), { enum: [null] }] } : value;
+    }),
+  ) as OpenAPIObject;
 }
 
 /**

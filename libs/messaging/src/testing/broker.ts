@@ -1,5 +1,5 @@
 import { type ConfirmChannel, connect, type GetMessage } from 'amqplib';
-import { RETRY_DELAYS_MS } from '../handler-failure.js';
+import { RETRY_DELAYS_MS } from '../handlers.js';
 import { durableQueues, exchangesOf } from '../rabbit-topology.js';
 
 export const AMQP_URL = process.env.TEST_AMQP_URL ?? 'amqp://127.0.0.1:5672';
