@@ -73,7 +73,7 @@ export class Api {
 
 function bodyOf({ json, form, multipart, raw }: Call): { body?: string | URLSearchParams | FormData; type?: string } {
   if (json !== undefined) return { body: JSON.stringify(json), type: 'application/json' };
-  if (form) return { body: new URLSearchParams(form.map(([name, value]) => [name, value])) };
+  if (form) return { body: new URLSearchParams(form.map(([name, value]): [string, string] => [name, value])) };
   if (raw !== undefined) return { body: raw };
   if (!multipart) return {};
   const data = new FormData();

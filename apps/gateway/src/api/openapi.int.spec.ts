@@ -48,10 +48,12 @@ afterAll(async () => {
 });
 
 /** `/projects/:id` as OpenAPI writes it. */
-const template = (path: string) => path.replace(/:(\w+)/g, '{$1}');
+const template = (path: string) => path.replace(/:(\w+)/g, '{$1}').replace(/\*$/, '{path}');
 
 it('every route of the running gateway is described', () => {
-  const routes = app.get(RouteTable).routes.map(({ method, path }) => `${method} ${template(path)}`);
+  // Clones speak git's protocol, which has a description of its own.
+  const own = app.get(RouteTable).routes.filter(({ path }) => !path.startsWith('/-/git/'));
+  const routes = own.map(({ method, path }) => `${method} ${template(path)}`);
   const described = operations().map(({ method, path }) => `${method.toUpperCase()} ${path}`);
   expect(routes.length).toBeGreaterThan(5);
   expect(described.sort()).toEqual(routes.sort());

@@ -117,8 +117,9 @@ function describeHandler({ controller, name, handler, method, paths, need }: Han
   apply(ApiSecurity('bearer'), ApiSecurity('private token'), ...(need.jobToken ? [ApiSecurity('job token')] : []));
 }
 
+/** What stands for the rest of a path is called `path`. */
 function pathNames(path: string): string[] {
-  return [...path.matchAll(/:(\w+)/g)].map(([, name = '']) => name);
+  return [...path.matchAll(/:(\w+)|\*/g)].map(([, name = 'path']) => name);
 }
 
 function pathParameter(name: string, parameter: Declaration | undefined): MethodDecorator {
