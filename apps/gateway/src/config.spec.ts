@@ -41,11 +41,11 @@ it('tells all faults at once, and no secrets', () => {
     'PORT is not a whole number from 0 to 65535',
     'TRIGGER_TOKENS is not one of once, retrievable',
     'SECRET_KEY is too short: give at least 32 random characters',
-    'ROOT_TOKEN is too short: give at least 20 random characters',
     'EXTERNAL_URL is not an address that begins with http:// or https://',
     'DATABASE_URL is not an address that begins with postgres:// or postgresql://',
     'AMQP_URL is missing: give an address that begins with amqp://',
-    'LOG_LEVEL is not one of fatal, error, warn, info, debug, trace, silent',
+    'ROOT_TOKEN is too short: give at least 20 random characters',
+    'LOG_LEVEL is not one of trace, debug, info, warn, error, fatal, silent',
   ]);
   expect(String(error)).not.toMatch(/user:secret|too-short-secret/);
 });

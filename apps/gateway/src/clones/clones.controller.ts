@@ -1,7 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { Controller, Get, Post, Req, Res } from '@nestjs/common';
-import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { OpenCloneSource, Refusal } from '#libs/contracts';
 import { refusalFor } from '../access/access.policy.js';
@@ -11,8 +10,15 @@ import { Needs } from '../access/needs.decorator.js';
 import { type ProjectAddress, ProjectAddresses } from '../access/project-addresses.js';
 import { anonymous, onProject } from '../access/viewer.js';
 import { AtRoot } from '../http/at-root.decorator.js';
+import { Endpoint } from '../http/endpoint.decorator.js';
+import { StringParameter } from '../http/parameter.decorators.js';
+import { Parameters } from '../http/parameters.decorator.js';
 import { RequestBody } from '../http/request-body.decorator.js';
 import { Services } from '../services.js';
+
+class RepositoryPath {
+  @StringParameter({ required: true, description: 'Full path of the project' }) path!: string;
+}
 
 /** Of what a client sends, what git's protocol needs. */
 const passedOn = [
@@ -30,7 +36,6 @@ const passedOn = [
  * The bytes come from the pipeline service's mirror and pass through.
  */
 @AtRoot()
-@ApiExcludeController()
 @Controller('-/git/:path')
 @Needs('nothing')
 export class ClonesController {
@@ -42,24 +47,43 @@ export class ClonesController {
   ) {}
 
   @Get('info/refs')
-  async refs(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+  @Endpoint({
+    summary: 'Refs of a repository, as git asks at /<path>.git/info/refs',
+    contentType: 'application/x-git-upload-pack-advertisement',
+    errors: [401, 403],
+  })
+  async refs(
+    @Parameters(RepositoryPath) { path }: RepositoryPath,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
     if ((request.raw.url ?? '').includes('service=git-receive-pack')) throw readOnly();
-    await this.#pass(request, reply, `/info/refs${/\?.*$/.exec(request.raw.url ?? '')?.[0] ?? ''}`);
+    await this.#pass(path, request, reply, `/info/refs${/\?.*$/.exec(request.raw.url ?? '')?.[0] ?? ''}`);
   }
 
   @Post('git-upload-pack')
   @RequestBody({ as: 'stream' })
-  async fetch(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    await this.#pass(request, reply, '/git-upload-pack');
+  @Endpoint({
+    summary: 'Objects of a repository, as git asks at /<path>.git/git-upload-pack',
+    contentType: 'application/x-git-upload-pack-result',
+    errors: [401, 403],
+  })
+  async fetch(
+    @Parameters(RepositoryPath) { path }: RepositoryPath,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await this.#pass(path, request, reply, '/git-upload-pack');
   }
 
   @Post('git-receive-pack')
-  push(): never {
+  @RequestBody({ as: 'stream' })
+  @Endpoint({ summary: 'Refuses pushes', errors: [403] })
+  push(@Parameters(RepositoryPath) _: RepositoryPath): never {
     throw readOnly();
   }
 
-  async #pass(request: FastifyRequest, reply: FastifyReply, rest: string): Promise<void> {
-    const { path = '' } = request.params as { path?: string };
+  async #pass(path: string, request: FastifyRequest, reply: FastifyReply, rest: string): Promise<void> {
     const { project, pipelineId } = await this.#allowed(path, request.headers.authorization);
     const { url } = await this.services.ask(OpenCloneSource, { projectId: project.id, pipelineId });
     const headers = Object.fromEntries(

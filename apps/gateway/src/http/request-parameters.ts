@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import { invalidParameters } from '#libs/contracts';
 import { nestPairs } from './parameter-grammar.js';
@@ -43,7 +44,9 @@ export function tooManyParameters() {
 export function mergeParameters(query: SentParameters, body: unknown, path: unknown): SentParameters {
   const merged = Object.create(null) as SentParameters;
   for (const source of [query, body, path]) {
-    if (typeof source !== 'object' || source === null || Array.isArray(source) || Buffer.isBuffer(source)) continue;
+    if (typeof source !== 'object' || source === null || Array.isArray(source)) continue;
+    // A body that the route wants as bytes or as a stream holds no parameters.
+    if (Buffer.isBuffer(source) || source instanceof Readable) continue;
     for (const [name, value] of Object.entries(source)) merged[name] = value;
   }
   for (const [name, value] of Object.entries(merged)) checkValue(name, name, value, 1);

@@ -1,4 +1,5 @@
 import { Controller, Delete, Get, Post } from '@nestjs/common';
+import { ApiParam } from '@nestjs/swagger';
 import { nothingHere, ShowJob } from '#libs/contracts';
 import { Needs, Project } from '../access/needs.decorator.js';
 import type { ProjectAddress } from '../access/project-addresses.js';
@@ -13,12 +14,24 @@ import { ThisJob } from './jobs.controller.js';
 export class JobArtifactsController {
   constructor(private readonly services: Services) {}
 
-  @Get(['', '*'])
+  @Get()
   @Needs('read-jobs')
   @Endpoint({ summary: 'Download artifacts', contentType: 'application/zip', errors: [401, 403, 404] })
   async download(@Project() project: ProjectAddress, @Parameters(ThisJob) job: ThisJob): Promise<never> {
     await this.#find(project, job);
     throw nothingHere();
+  }
+
+  @Get('*')
+  @Needs('read-jobs')
+  @Endpoint({
+    summary: 'Download one file of the artifacts',
+    contentType: 'application/octet-stream',
+    errors: [401, 403, 404],
+  })
+  @ApiParam({ name: 'path', type: 'string', description: 'Of the file in the archive' })
+  downloadFile(@Project() project: ProjectAddress, @Parameters(ThisJob) job: ThisJob): Promise<never> {
+    return this.download(project, job);
   }
 
   @Post('keep')

@@ -17,6 +17,7 @@ import { Endpoint } from '../http/endpoint.decorator.js';
 import { ListParameter, StringParameter } from '../http/parameter.decorators.js';
 import { Parameters } from '../http/parameters.decorator.js';
 import { Services } from '../services.js';
+import { JobLogs } from '../storage/job-logs.js';
 import { JobResponse, presentJob } from './job.response.js';
 import { ThisJob } from './jobs.controller.js';
 
@@ -35,6 +36,7 @@ class PlayedJob extends ThisJob {
 export class JobOrdersController {
   constructor(
     private readonly services: Services,
+    private readonly logs: JobLogs,
     private readonly config: GatewayConfig,
   ) {}
 
@@ -86,12 +88,14 @@ export class JobOrdersController {
   @Post('erase')
   @Needs('erase-job')
   @Endpoint({ summary: 'Erase the log of a job', success: 201, returns: JobResponse, errors: [401, 403, 404] })
-  erase(
+  async erase(
     @Project() project: ProjectAddress,
     @CurrentViewer() viewer: Viewer,
     @Parameters(ThisJob) { job_id: jobId }: ThisJob,
   ): Promise<JobResponse> {
-    return this.#order(EraseJob, { projectId: project.id, jobId, actor: actorOf(signedIn(viewer)) });
+    const erased = await this.#order(EraseJob, { projectId: project.id, jobId, actor: actorOf(signedIn(viewer)) });
+    await this.logs.delete(jobId);
+    return erased;
   }
 
   async #order(type: RequestClass<JobFacts> & (new () => JobOrder), order: OrderFields): Promise<JobResponse> {

@@ -21,6 +21,7 @@ import { Endpoint } from '../http/endpoint.decorator.js';
 import { ChoiceParameter, ListParameter, MapParameter, StringParameter } from '../http/parameter.decorators.js';
 import { Parameters } from '../http/parameters.decorator.js';
 import { Services } from '../services.js';
+import { JobLogs } from '../storage/job-logs.js';
 import { NamedPipelineResponse, PipelineResponse, presentNamedPipeline, presentPipeline } from './pipeline.response.js';
 import { ThisPipeline } from './pipelines.controller.js';
 
@@ -47,6 +48,7 @@ class NamedPipeline extends ThisPipeline {
 export class PipelineOrdersController {
   constructor(
     private readonly services: Services,
+    private readonly logs: JobLogs,
     private readonly config: GatewayConfig,
   ) {}
 
@@ -128,7 +130,13 @@ export class PipelineOrdersController {
   ): Promise<void> {
     const actor = actorOf(signedIn(viewer));
     const unmodifiedSince = since && !Number.isNaN(Date.parse(since)) ? new Date(since).toISOString() : null;
-    await this.services.ask(DeletePipeline, { projectId: project.id, pipelineId, actor, unmodifiedSince });
+    const { jobsWithLogs } = await this.services.ask(DeletePipeline, {
+      projectId: project.id,
+      pipelineId,
+      actor,
+      unmodifiedSince,
+    });
+    for (const jobId of jobsWithLogs) await this.logs.delete(jobId);
   }
 
   async #actorBehind(viewer: Viewer, project: ProjectAddress): Promise<Actor> {
