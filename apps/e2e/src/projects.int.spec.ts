@@ -8,6 +8,8 @@ import { externalUrl, type Installation, startInstallation, type Transport } fro
 const unauthorized = { message: '401 Unauthorized' };
 const forbidden = { message: '403 Forbidden' };
 const projectNotFound = { message: '404 Project Not Found' };
+/** What every refusal of access says. */
+const refusals: Record<number, object> = { 401: unauthorized, 403: forbidden, 404: projectNotFound };
 const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 describe.each<Transport>(['in process', 'RabbitMQ'])('projects over HTTP, %s', (transport) => {
@@ -182,15 +184,14 @@ describe.each<Transport>(['in process', 'RabbitMQ'])('projects over HTTP, %s', (
       ['GET', '/application/settings', undefined, { nobody: 401, stranger: 403, owner: 403, root: 200 }],
       ['GET', '/namespaces', undefined, { nobody: 401, stranger: 200 }],
     ])('%s %s %j', async (method, path, body, allowed) => {
-      const statuses: Record<string, number> = {};
+      const told: Record<string, unknown> = {};
+      const expected: Record<string, unknown> = {};
       for (const [name, status] of Object.entries(allowed)) {
-        const [actual, told] = await answer(name, method, path, body);
-        statuses[name] = actual;
-        if (status === 401) expect(told).toEqual(unauthorized);
-        if (status === 403) expect(told).toEqual(forbidden);
-        if (status === 404) expect(told).toEqual(projectNotFound);
+        const [actual, said] = await answer(name, method, path, body);
+        told[name] = status in refusals ? [actual, said] : actual;
+        expected[name] = status in refusals ? [status, refusals[status]] : status;
       }
-      expect(statuses).toEqual(allowed);
+      expect(told).toEqual(expected);
     }); // prettier-ignore
 
     it('tells the import URL to those alone who may change it', async () => {
@@ -229,9 +230,14 @@ describe.each<Transport>(['in process', 'RabbitMQ'])('projects over HTTP, %s', (
       expect(await answer('stranger', 'GET', '/projects/owner%2Fbefore')).toEqual([404, projectNotFound]);
     });
 
-    it.each(['999999', 'group%2Fnone', 'app', '0', 'group%2Fapp%00'])('answers 404 or 400 for %s', async (id) => {
-      const { status, body } = await root.call('GET', `/projects/${id}`);
-      if (status !== 400) expect([status, body]).toEqual([404, projectNotFound]);
+    it.each<[string, number, object]>([
+      ['999999', 404, projectNotFound],
+      ['group%2Fnone', 404, projectNotFound],
+      ['app', 404, projectNotFound],
+      ['0', 404, projectNotFound],
+      ['group%2Fapp%00', 400, { error: 'id contains a NUL character' }],
+    ])('refuses %s', async (id, status, body) => {
+      expect(await answer('root', 'GET', `/projects/${id}`)).toEqual([status, body]);
     });
   });
 

@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import {
   type DynamicModule,
   type INestMicroservice,
@@ -89,6 +90,8 @@ function repositoriesOptions({
  * Its `close()` takes nothing new, waits for handlers that run and says what they left to say.
  */
 export async function createPipelineService(options: PipelineServiceOptions): Promise<INestMicroservice> {
+  // A directory that cannot be made is told at the start, and not by the first project.
+  await mkdir(options.config.cacheDir, { recursive: true });
   const service = await NestFactory.createMicroservice(PipelineServiceModule.with(options), {
     strategy: options.strategy,
     logger: new NestLog(options.log),

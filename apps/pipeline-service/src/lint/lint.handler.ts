@@ -1,11 +1,21 @@
 import { Controller } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
-import { type CiConfig, mergedYaml, type ParsedConfig, type Plan, planPipeline } from '#libs/ci-config';
+import {
+  type CiConfig,
+  mergedYaml,
+  noFiles,
+  parseConfig,
+  type ParsedConfig,
+  type PipelineContext,
+  type Plan,
+  planPipeline,
+} from '#libs/ci-config';
 import { apiVersion, LintConfig, type LintFacts, type LintJobFacts, projectNotFound, Refusal } from '#libs/contracts';
 import { MessagePattern } from '#libs/messaging';
 import { PipelineServiceConfig } from '../config.js';
 import { CiConfigs } from '../pipelines/ci-configs.js';
 import { planningContext } from '../pipelines/planning-context.js';
+import { noSha } from '../pipelines/predefined-variables.js';
 import { type ProjectForCreation, ProjectReader } from '../projects/project-reader.js';
 import { protectedRef } from '../protected-refs/protected-ref.js';
 import type { RepositoryAddress } from '../repositories/repository-address.js';
@@ -26,9 +36,8 @@ export class LintHandler {
   async lint(@Payload() request: LintConfig): Promise<LintFacts> {
     const project = (await this.projects.load([request.projectId])).get(request.projectId);
     if (!project) throw projectNotFound();
-    if (!project.address) return invalid(['Reference not found']);
     try {
-      return await this.#lint(request, project, project.address);
+      return project.address ? await this.#lint(request, project, project.address) : this.#lintAlone(request, project);
     } catch (error) {
       if (error instanceof RefNotFound || error instanceof RefAmbiguous || error instanceof CommitNotFound)
         return invalid([error.message]);
@@ -39,34 +48,66 @@ export class LintHandler {
   }
 
   async #lint(request: LintConfig, project: ProjectForCreation, address: RepositoryAddress): Promise<LintFacts> {
-    const wanted = request.dryRun ? request.ref : (request.contentRef ?? request.ref);
+    const { content, contentRef, dryRun, ref } = request;
+    const branchOrTag = contentRef && !isCommitId(contentRef) ? contentRef : null;
+    const wanted = dryRun ? ref : (branchOrTag ?? ref);
     const resolved = await this.repositories.resolve(address, wanted ?? project.defaultBranch);
-    const context = planningContext(
+    const sha = content == null ? await this.#commitOf(address, contentRef, resolved) : resolved.sha;
+    const path = project.ciConfigPath ?? '.gitlab-ci.yml';
+    const text = content ?? (await this.repositories.readFile(address, sha, path))?.text;
+    if (text === undefined) return invalid(['Missing CI config file']);
+    const context = this.#context(request, project, resolved);
+    const { parsed } = await this.configs.compile(address, sha, text, context);
+    const paths = await this.configs.paths(address, sha, parsed);
+    const plan = parsed.ok ? planPipeline(parsed.config, { ...context, listFiles: () => paths }) : null;
+    return lintFacts(parsed, plan, request);
+  }
+
+  /** A text without includes needs no repository, unless somebody asks how a pipeline for a ref would go. */
+  #lintAlone(request: LintConfig, project: ProjectForCreation): LintFacts {
+    if (request.content == null || request.dryRun) throw new RefNotFound();
+    const context = this.#context(request, project, unborn(project.defaultBranch));
+    const parsed = parseConfig(request.content, noFiles);
+    return lintFacts(parsed, parsed.ok ? planPipeline(parsed.config, context) : null, request);
+  }
+
+  #context({ actor }: LintConfig, project: ProjectForCreation, resolved: ResolvedRef): PipelineContext {
+    return planningContext(
       { externalUrl: this.config.externalUrl, ...apiVersion },
       project,
       resolved,
       protectedRef(project.protection, resolved.type, resolved.ref).protected,
       // As for a push (architecture.md §4): nobody triggered anything.
-      { source: 'push', trigger: null, actor: request.actor, variables: [], receivedAt: new Date().toISOString() },
+      { source: 'push', trigger: null, actor, variables: [], receivedAt: new Date().toISOString() },
     );
-    const text = request.content ?? (await this.#file(address, request, project, resolved));
-    if (text === null) return invalid(['Missing CI config file']);
-    const { parsed } = await this.configs.compile(address, resolved.sha, text, context);
-    const paths = await this.configs.paths(address, resolved.sha, parsed);
-    const plan = parsed.ok ? planPipeline(parsed.config, { ...context, listFiles: () => paths }) : null;
-    return lintFacts(parsed, plan, request);
   }
 
-  async #file(
+  /** Triggers start on branches and tags alone; a file may be looked at in any commit. */
+  async #commitOf(
     address: RepositoryAddress,
-    { contentRef }: LintConfig,
-    project: ProjectForCreation,
+    contentRef: string | null | undefined,
     resolved: ResolvedRef,
-  ): Promise<string | null> {
-    const at =
-      contentRef && contentRef !== resolved.ref ? await this.repositories.resolve(address, contentRef) : resolved;
-    return (await this.repositories.readFile(address, at.sha, project.ciConfigPath ?? '.gitlab-ci.yml'))?.text ?? null;
+  ): Promise<string> {
+    if (!contentRef || contentRef === resolved.ref) return resolved.sha;
+    if (isCommitId(contentRef)) return contentRef.toLowerCase();
+    return (await this.repositories.resolve(address, contentRef)).sha;
   }
+}
+
+function isCommitId(text: string): boolean {
+  return /^([0-9a-f]{40}|[0-9a-f]{64})$/i.test(text);
+}
+
+/** A branch on which nothing was committed yet. */
+function unborn(branch: string): ResolvedRef {
+  const nobody = { authorName: '', authorEmail: '', committerName: '', committerEmail: '' };
+  const never = { authoredAt: new Date(0).toISOString(), committedAt: new Date(0).toISOString() };
+  return {
+    ref: branch,
+    type: 'branch',
+    sha: noSha,
+    commit: { sha: noSha, parentIds: [], message: '', ...nobody, ...never },
+  };
 }
 
 function invalid(errors: string[]): LintFacts {
