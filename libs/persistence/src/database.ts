@@ -50,12 +50,20 @@ export async function openDatabase(
   deadlineMs = 60_000,
 ): Promise<DataSource> {
   const owner = await connect(settings.migrationUrl ?? settings.url, log, Date.now() + deadlineMs);
-  try {
+  const alone = async (work: () => Promise<void>): Promise<void> => {
     if (!settings.embedded) await lockMigrations(owner, Date.now() + deadlineMs);
-    await ensureInstallation(owner);
-    await owner.query(`create schema if not exists ${pg.escapeIdentifier(schema.name)}`);
-    await migrate(settings.migrationUrl ?? settings.url, schema, log);
-    await grant(owner, settings, schema, Date.now() + deadlineMs);
+    await work();
+    if (!settings.embedded) await owner.query('select pg_advisory_unlock($1)', [migrationLock]);
+  };
+  try {
+    await alone(async () => {
+      await ensureInstallation(owner);
+      await owner.query(`create schema if not exists ${pg.escapeIdentifier(schema.name)}`);
+      await migrate(settings.migrationUrl ?? settings.url, schema, log);
+    });
+    // Not while the lock is held: the services that own the views need it to make them.
+    await waitForViews(owner, schema, Date.now() + deadlineMs);
+    await alone(() => grant(owner, settings, schema));
   } finally {
     await owner.end();
   }
@@ -135,14 +143,18 @@ async function migrate(url: string, schema: Schema, log: Logger): Promise<void> 
   }
 }
 
-/** Gives the service's role its own schema and the views it may read; those may still be on their way from another service. */
-async function grant(owner: pg.Client, settings: DatabaseSettings, schema: Schema, deadline: number): Promise<void> {
+/** They may still be on their way from another service. */
+async function waitForViews(owner: pg.Client, schema: Schema, deadline: number): Promise<void> {
   for (const view of schema.views ?? []) {
     while (!(await owner.query('select to_regclass($1) as found', [view])).rows[0].found) {
       if (Date.now() > deadline) throw new Error(`The view ${view} is missing: is the service that owns it running?`);
       await delay(200);
     }
   }
+}
+
+/** Gives the service's role its own schema and the views it may read. */
+async function grant(owner: pg.Client, settings: DatabaseSettings, schema: Schema): Promise<void> {
   if (!settings.migrationUrl || settings.migrationUrl === settings.url) return;
   const worker = await connectOnce(settings.url);
   const role = pg.escapeIdentifier(worker);
