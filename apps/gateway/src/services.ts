@@ -15,12 +15,14 @@ export class Services {
 
   /**
    * Asks the service that handles this class of request.
+   * @param timeoutMs how long to wait for the answer, in milliseconds
    * @throws Refusal as the service refused; RequestTimeout or PublishFailed when it does not answer, which callers get as a 503
    */
   ask<Asked extends Request<unknown>>(
     type: RequestClass<ReplyOf<Asked>> & (new () => Asked),
     fields: FieldsOf<Asked>,
+    timeoutMs = deadlineMs,
   ): Promise<ReplyOf<Asked>> {
-    return this.bus.request<ReplyOf<Asked>>(type.pattern, message(type, fields as never), { timeoutMs: deadlineMs });
+    return this.bus.request<ReplyOf<Asked>>(type.pattern, message(type, fields as never), { timeoutMs });
   }
 }

@@ -161,11 +161,16 @@ export class ShowOwnJob extends Request<JobFacts | null> {
   @IsSecretHash() tokenHash!: string;
 }
 
-/** Where a project can be cloned from just now: an address inside the installation that is good for one clone (architecture.md §5.5). */
+/**
+ * Where a project can be cloned from just now: an address inside the installation that is good for one request (architecture.md §5.5). Refused with
+ * 503 and the reason when the repository cannot be read.
+ */
 export class OpenCloneSource extends Request<{ url: string }> {
   static readonly pattern = 'repository.clone-source';
 
   @IsInt() projectId!: number;
-  /** The pipeline whose commit must be there; null for whatever the repository has. */
+  /** The pipeline whose commit must be there; null for the repository as it is now. */
   @IsOptional() @IsInt() pipelineId?: number | null;
+  /** Whether this is the first request of a clone; the further ones are about what it told. */
+  @IsBoolean() begins!: boolean;
 }

@@ -1,24 +1,28 @@
-import { request as httpRequest } from 'node:http';
+import { type IncomingMessage, request as httpRequest } from 'node:http';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Controller, Get, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { OpenCloneSource, Refusal } from '#libs/contracts';
-import { refusalFor } from '../access/access.policy.js';
-import { AccessTokens, userBehind } from '../access/access-tokens.js';
-import { isLive, JobTokens } from '../access/job-tokens.js';
+import { OpenCloneSource, Refusal, unavailable } from '#libs/contracts';
 import { Needs } from '../access/needs.decorator.js';
-import { type ProjectAddress, ProjectAddresses } from '../access/project-addresses.js';
-import { anonymous, onProject } from '../access/viewer.js';
 import { AtRoot } from '../http/at-root.decorator.js';
 import { Endpoint } from '../http/endpoint.decorator.js';
+import { answerTo } from '../http/failure.js';
 import { StringParameter } from '../http/parameter.decorators.js';
 import { Parameters } from '../http/parameters.decorator.js';
 import { RequestBody } from '../http/request-body.decorator.js';
 import { Services } from '../services.js';
+import { CloneAccess } from './clone-access.js';
+
+/** A commit that is not in the mirror yet is fetched first, which has 30 s (architecture.md §2.5). */
+const preparationMs = 45_000;
 
 class RepositoryPath {
   @StringParameter({ required: true, description: 'Full path of the project' }) path!: string;
 }
+
+/** Of what comes back. */
+const returned = ['content-type', 'cache-control', 'expires', 'pragma', 'content-encoding', 'allow'];
 
 /** Of what a client sends, what git's protocol needs. */
 const passedOn = [
@@ -40,9 +44,7 @@ const passedOn = [
 @Needs('nothing')
 export class ClonesController {
   constructor(
-    private readonly projects: ProjectAddresses,
-    private readonly jobs: JobTokens,
-    private readonly tokens: AccessTokens,
+    private readonly access: CloneAccess,
     private readonly services: Services,
   ) {}
 
@@ -57,8 +59,11 @@ export class ClonesController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    if ((request.raw.url ?? '').includes('service=git-receive-pack')) throw readOnly();
-    await this.#pass(path, request, reply, `/info/refs${/\?.*$/.exec(request.raw.url ?? '')?.[0] ?? ''}`);
+    const query = /\?.*$/s.exec(request.raw.url ?? '')?.[0] ?? '';
+    await this.#answer(reply, async () => {
+      if (new URLSearchParams(query).get('service') === 'git-receive-pack') throw readOnly();
+      await this.#pass(path, request, reply, `/info/refs${query}`);
+    });
   }
 
   @Post('git-upload-pack')
@@ -73,77 +78,67 @@ export class ClonesController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await this.#pass(path, request, reply, '/git-upload-pack');
+    await this.#answer(reply, () => this.#pass(path, request, reply, '/git-upload-pack'));
   }
 
   @Post('git-receive-pack')
   @RequestBody({ as: 'stream' })
   @Endpoint({ summary: 'Refuses pushes', errors: [403] })
-  push(@Parameters(RepositoryPath) _: RepositoryPath): never {
-    throw readOnly();
+  push(@Parameters(RepositoryPath) _: RepositoryPath, @Res() reply: FastifyReply): Promise<void> {
+    return this.#answer(reply, () => Promise.reject(readOnly()));
+  }
+
+  async #answer(reply: FastifyReply, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const { refusal, crash } = answerTo(error);
+      if (crash) throw error;
+      // git shows plain text to its user, and hides JSON.
+      void reply.code(refusal.status).headers(refusal.headers).type('text/plain; charset=utf-8');
+      await reply.send(`${sentence(refusal)}\n`);
+    }
   }
 
   async #pass(path: string, request: FastifyRequest, reply: FastifyReply, rest: string): Promise<void> {
-    const { project, pipelineId } = await this.#allowed(path, request.headers.authorization);
-    const { url } = await this.services.ask(OpenCloneSource, { projectId: project.id, pipelineId });
+    const { project, pipelineId } = await this.access.grant(path, request.headers.authorization, new Date());
+    const fields = { projectId: project.id, pipelineId, begins: request.method === 'GET' };
+    const { url } = await this.services.ask(OpenCloneSource, fields, preparationMs);
+    const answer = await relay(url + rest, request, reply);
     const headers = Object.fromEntries(
-      passedOn.flatMap((name) => (request.headers[name] ? [[name, request.headers[name]]] : [])),
+      returned.flatMap((name) => (answer.headers[name] ? [[name, answer.headers[name]]] : [])),
     );
-    reply.hijack();
-    const answered = new Promise<void>((resolve, reject) => {
-      const upstream = httpRequest(url + rest, { method: request.method, headers }, (answer) => {
-        reply.raw.writeHead(answer.statusCode ?? 502, answer.headers);
-        pipeline(answer, reply.raw).then(resolve, reject);
-      });
-      upstream.on('error', reject);
-      reply.raw.once('close', () => upstream.destroy());
-      if (request.method === 'POST') pipeline(request.raw, upstream).catch(reject);
-      else upstream.end();
-    });
-    await answered.catch(() => {
-      if (!reply.raw.headersSent) reply.raw.writeHead(502, { 'Content-Type': 'text/plain' });
-      reply.raw.end();
-    });
-  }
-
-  /** Basic with a job's token for its own project, or with an access token of somebody who may read the repository. */
-  async #allowed(
-    path: string,
-    authorization: string | undefined,
-  ): Promise<{ project: ProjectAddress; pipelineId: number | null }> {
-    const token = passwordOf(authorization);
-    const project = await this.projects.find(path);
-    if (token) {
-      const now = new Date();
-      const job = await this.jobs.find(token);
-      if (job) {
-        if (!isLive(job, now) || !project || Number(job.project_id) !== project.id) throw challenge();
-        return { project, pipelineId: Number(job.pipeline_id) };
-      }
-      const viewer = userBehind(await this.tokens.find(token), now, true);
-      const refused = refusalFor('read-repository', project ? onProject(viewer, project.id) : viewer, project);
-      if (refused || !project) throw refused ?? challenge();
-      return { project, pipelineId: null };
-    }
-    if (!project || refusalFor('read-repository', anonymous, project)) throw challenge();
-    return { project, pipelineId: null };
+    await reply
+      .code(answer.statusCode ?? 502)
+      .headers(headers)
+      .send(answer);
   }
 }
 
-function passwordOf(authorization: string | undefined): string | undefined {
-  const encoded = /^basic +(\S+)$/i.exec(authorization ?? '')?.[1];
-  if (!encoded) return undefined;
-  const decoded = Buffer.from(encoded, 'base64').toString();
-  return decoded.slice(decoded.indexOf(':') + 1) || undefined;
+/**
+ * Passes the request on; the bytes go through as they come, and when either side goes away the other one is told.
+ * @returns the answer, its body unread
+ * @throws Refusal 503 when the service cannot be reached
+ */
+function relay(url: string, request: FastifyRequest, reply: FastifyReply): Promise<IncomingMessage> {
+  const headers = Object.fromEntries(
+    passedOn.flatMap((name) => (request.headers[name] ? [[name, request.headers[name]]] : [])),
+  );
+  return new Promise((resolve, reject) => {
+    const upstream = httpRequest(url, { method: request.method, headers, agent: false });
+    upstream.once('response', resolve);
+    upstream.on('error', () => reject(unavailable()));
+    reply.raw.once('close', () => upstream.destroy());
+    if (request.body instanceof Readable) pipeline(request.body, upstream).catch(() => upstream.destroy());
+    else upstream.end();
+  });
 }
 
-/** git asks for credentials, or offers the ones it has, only after this. */
-function challenge(): Refusal {
-  return new Refusal(401, { message: '401 Unauthorized' }, { 'WWW-Authenticate': 'Basic realm="Flagfall"' });
+function sentence({ body }: Refusal): string {
+  const { message } = body;
+  return typeof message === 'string' ? message : JSON.stringify(message ?? body);
 }
 
 function readOnly(): Refusal {
-  return new Refusal(403, {
-    message: '403 Forbidden - repositories are read-only here: push to where the project comes from',
-  });
+  return new Refusal(403, { message: 'Repositories are read-only here: push to where the project comes from' });
 }

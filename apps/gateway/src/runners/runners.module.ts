@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { CloneAccess } from '../clones/clone-access.js';
 import { ClonesController } from '../clones/clones.controller.js';
 import { GatewayConfig } from '../config.js';
 import { JobLogs } from '../storage/job-logs.js';
@@ -13,6 +14,7 @@ import { RunnersController } from './runners.controller.js';
   controllers: [RunnersController, RunnerApiController, JobTraceController, JobQueuedHandler, ClonesController],
   providers: [
     HeldRequests,
+    CloneAccess,
     {
       provide: JobLogs,
       useFactory: (config: GatewayConfig) => new JobLogs(config.storageUrl),

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Git } from './git-command.js';
+import { type Git, GitFailed } from './git-command.js';
 import { isLockConflict } from './git-failure.js';
 import type { GitSource } from './git-source.js';
 
@@ -83,6 +83,14 @@ export class Mirrors {
     this.#newRefs.set(projectId, count % 1_000);
     // A file per pipeline would fill a directory that is read for every clone.
     if (count >= 1_000) this.#tidy(projectId, ['pack-refs', '--all']);
+  }
+
+  /** Says which branch a clone checks out. A name that is none leaves it as it was. */
+  async pointHead(projectId: number, branch: string): Promise<void> {
+    const args = ['symbolic-ref', 'HEAD', `refs/heads/${branch}`];
+    await this.#write(projectId, args, {}).catch((error: unknown) => {
+      if (!(error instanceof GitFailed) || error.ending !== 'exit') throw error;
+    });
   }
 
   async remove(projectId: number): Promise<void> {

@@ -207,6 +207,42 @@ export class Repositories {
     await this.#pins.pin({ address, sha, pipelineId });
   }
 
+  /**
+   * Makes the mirror ready for the clone of a job: its commit is pinned, and its tag is there. Branches and tags are as new as they can be had
+   * without asking another machine, whose silence must not keep a job from its commit.
+   * @param pipeline `tag`: the name of the tag that it is for, if it is for one
+   * @returns where the mirror lies
+   * @throws CommitNotFound, RepositoryUnreadable
+   */
+  async mirrorForJob(
+    address: RepositoryAddress,
+    pipeline: { id: number; sha: string; tag: string | null },
+  ): Promise<string> {
+    const { projectId } = address;
+    await this.pin(address, pipeline.sha, pipeline.id);
+    const mirror = this.#mirrors.path(projectId);
+    if (this.#isLocal(address)) await this.#fetches.ask(JSON.stringify(address), address).catch(() => undefined);
+    if (pipeline.tag !== null) {
+      const ref = `refs/tags/${pipeline.tag}`;
+      const [there] = await this.#readers.ask(mirror, 'facts', [ref]);
+      // Deleted since; a runner asks for it by name.
+      if (!there) await this.#mirrors.updateRefs(projectId, new Map([[ref, pipeline.sha]]));
+    }
+    return mirror;
+  }
+
+  /**
+   * Brings the mirror up to date for whoever clones the repository as it is now.
+   * @param defaultBranch which a clone checks out
+   * @returns where the mirror lies
+   * @throws RepositoryUnreadable
+   */
+  async freshMirror(address: RepositoryAddress, defaultBranch: string): Promise<string> {
+    await this.#fetches.ask(JSON.stringify(address), address);
+    await this.#mirrors.pointHead(address.projectId, defaultBranch);
+    return this.#mirrors.path(address.projectId);
+  }
+
   /** Where the project's bare mirror lies, for serving clones of it; made by the first fetch or pin. */
   mirrorPath(projectId: number): string {
     return this.#mirrors.path(projectId);

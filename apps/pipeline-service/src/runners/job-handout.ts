@@ -74,6 +74,8 @@ export async function takeJob(
            and (case when cardinality(tags) = 0 then $2 else tags <@ $3::text[] end)
            and ($4 = 'not_protected' or protected)
            and ($5 = 'instance_type' or project_id in (select project_id from pipelines.runner_projects where runner_id = $1))
+           and exists (select from pipelines.projects as project
+                       where project.id = project_id and state = 'active' and not archived and builds_access_level <> 'disabled')
          order by id limit ${looked}
        ), busy as (
          select project_id, count(*) as jobs from pipelines.jobs
@@ -89,7 +91,7 @@ export async function takeJob(
        update pipelines.jobs as job
        set runner_id = $1, runner_system_id = $6, runner_facts = $7, runner_cancels_gracefully = $8, token_hash = decode($9, 'hex'),
            assigned_at = $10, last_contact_at = $10, times_assigned = times_assigned + 1,
-           timeout_seconds = least(job.timeout_seconds, $11::int), version = version + 1
+           version = version + 1
        from chosen where job.id = chosen.id returning job.id`,
       [
         runner.id,
@@ -102,7 +104,6 @@ export async function takeJob(
         request.info.cancelsGracefully,
         request.jobTokenHash,
         now,
-        runner.maximumTimeout ?? 2_147_483_647,
       ],
     )) as [{ id: number }[], number];
     return rows[0]?.id;

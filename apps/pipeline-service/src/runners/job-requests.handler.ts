@@ -20,7 +20,7 @@ import { Log } from '../log.js';
 import { finishJob } from '../pipelines/finish-job.js';
 import { readJobs } from '../pipelines/jobs.repository.js';
 import { lockPipelines, moveJob, processPipeline } from '../pipelines/statuses.repository.js';
-import { ProjectReader } from '../projects/project-reader.js';
+import { type ProjectForCreation, ProjectReader } from '../projects/project-reader.js';
 import { findRunner, noteContact, takeJob, type WaitingRunner } from './job-handout.js';
 import { type HandedOutJob, jobPayload } from './job-payload.js';
 
@@ -50,11 +50,14 @@ export class JobRequestsHandler {
     for (;;) {
       const jobId = await takeJob(this.outbox, runner, request, now);
       if (jobId === undefined) return undefined;
+      // What cannot be read now is no fault of the job's: unacknowledged, it goes back to the queue.
+      const { job, project } = await this.#read(jobId, now);
       try {
-        const payload = await this.#payload(jobId, request.jobToken, now);
+        const server = { externalUrl: this.config.externalUrl, ...apiVersion };
+        const payload = jobPayload(job, project, { server, runner, token: request.jobToken, now });
         return { outcome: 'assigned', payload };
       } catch (error) {
-        this.log.error({ err: error, job: jobId }, 'a job could not be handed out');
+        this.log.warn({ err: error, job: jobId }, 'a job could not be handed out');
         await this.outbox.transaction((manager, say) =>
           finishJob(manager, say, jobId, { success: false, failureReason: 'scheduler_failure' }, now),
         );
@@ -62,15 +65,15 @@ export class JobRequestsHandler {
     }
   }
 
-  async #payload(jobId: number, token: string, now: Date): Promise<Record<string, unknown>> {
+  async #read(jobId: number, now: Date): Promise<{ job: HandedOutJob; project: ProjectForCreation }> {
     const [row] = (await this.database.query(
-      `select job.id, job.name, job.stage, job."when", job.definition, job.timeout_seconds as "timeoutSeconds", job.played_variables as "playedVariables",
-         job.project_id as "projectId", coalesce(extract(epoch from $2 - job.queued_at), 0)::float as waited,
+      `select job.id, job.name, job.stage, job.definition, job.timeout_seconds as "timeoutSeconds", job.played_variables as "playedVariables",
+         job.project_id as "projectId", greatest(0, coalesce(extract(epoch from $2 - job.queued_at), 0))::float as waited,
          json_build_object('id', pipeline.id, 'iid', pipeline.iid, 'source', pipeline.source, 'ref', pipeline.ref, 'tag', pipeline.tag,
            'tagMessage', pipeline.tag_message, 'protected', pipeline.protected, 'sha', pipeline.sha, 'commit', pipeline.commit,
            'createdAt', to_char(pipeline.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'name', pipeline.name,
            'triggerShortToken', pipeline.trigger_short_token, 'variables', pipeline.variables) as pipeline,
-         json_build_object('id', owner.id, 'username', owner.username, 'name', owner.name, 'email', owner.email, 'state', owner.state) as "user"
+         case when owner.id is not null then json_build_object('id', owner.id, 'username', owner.username, 'name', owner.name, 'email', owner.email) end as "user"
        from pipelines.jobs as job
          join pipelines.pipelines as pipeline on pipeline.id = job.pipeline_id
          left join pipelines.users as owner on owner.id = job.user_id
@@ -79,7 +82,7 @@ export class JobRequestsHandler {
     )) as (HandedOutJob & { projectId: number })[];
     const project = row && (await this.projects.load([row.projectId])).get(row.projectId);
     if (!row || !project) throw new Error(`The job ${jobId} or its project is gone`);
-    return jobPayload(row, project, { externalUrl: this.config.externalUrl, ...apiVersion }, token, now);
+    return { job: row, project };
   }
 
   @MessagePattern(ReportJob.pattern)
