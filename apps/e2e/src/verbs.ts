@@ -66,11 +66,12 @@ export class Verbs {
    */
   async newProject({ files, ...more }: { files: Record<string, string> } & Record<string, unknown>): Promise<Project> {
     this.#made += 1;
-    const directory = join(this.installation.repositories, `app${this.#made}`);
+    const name = `app${this.#made}`;
+    const directory = join(this.installation.repositories, name);
     const repository = await TestRepository.create(directory);
     await repository.commit(files, 'Begin');
     const json = {
-      path: `app${this.#made}`,
+      path: name,
       namespace: 'group',
       import_url: directory,
       default_branch: 'main',
@@ -108,6 +109,11 @@ export class Verbs {
       path: `/projects/${projectId}/trigger/pipeline`,
       form: [['token', token], ['ref', ref], ...pairs],
     });
+  }
+
+  /** Waits for what happens soon after an answer. */
+  eventually(what: string, condition: () => Promise<boolean>): Promise<void> {
+    return until(what, condition, pipelineLimitMs);
   }
 
   /** Waits until a pipeline has a status. @returns it then */

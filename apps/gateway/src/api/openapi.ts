@@ -53,7 +53,7 @@ function withNullableReferences(document: OpenAPIObject): OpenAPIObject {
   return JSON.parse(
     JSON.stringify(document, (_, value: unknown) => {
       if (typeof value !== 'object' || value === null || !('nullable' in value) || !('allOf' in value)) return value;
-      const { nullable, allOf, ...rest } = value;
+      const { nullable, allOf, type: _object, ...rest } = value as Record<string, unknown>;
       return nullable ? { ...rest, anyOf: [...(allOf as object[]), { enum: [null] }] } : value;
     }),
   ) as OpenAPIObject;
