@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { Environment, logLevels } from '#libs/process';
+import { Environment, type HealthAddress, logLevels, readHealthAddress } from '#libs/process';
 
 /** Git transports that `import_url` may name; `file` includes plain local paths. */
 export const repositorySchemes = ['https', 'http', 'ssh', 'file'] as const;
@@ -38,6 +38,7 @@ export class PipelineServiceConfig {
   /** Without a slash at the end. */
   externalUrl!: string;
   logLevel!: string;
+  health?: HealthAddress;
 }
 
 /** Shorter keys are guesses; this is what `openssl rand -hex 16` prints. */
@@ -72,6 +73,7 @@ export function readConfig(env: NodeJS.ProcessEnv): PipelineServiceConfig {
     secretKey: environment.secret('SECRET_KEY', secretKeyLength) ?? '',
     externalUrl: environment.requiredUrl('EXTERNAL_URL', ['http:', 'https:']).replace(/\/+$/, ''),
     logLevel: environment.oneOf('LOG_LEVEL', logLevels, 'info'),
+    health: readHealthAddress(environment),
   };
   if (config.secretKey === '')
     environment.fault(

@@ -1,4 +1,4 @@
-import { Environment, logLevels, type ServiceSettings } from '#libs/process';
+import { Environment, logLevels, readHealthAddress, type ServiceSettings } from '#libs/process';
 
 const postgres = ['postgres:', 'postgresql:'];
 
@@ -14,6 +14,7 @@ export function readConfig(env: NodeJS.ProcessEnv): ServiceSettings {
     amqpUrl: given.requiredUrl('AMQP_URL', ['amqp:', 'amqps:']),
     namespace: given.text('NAMESPACE') ?? 'flagfall',
     logLevel: given.oneOf('LOG_LEVEL', logLevels, 'info'),
+    health: readHealthAddress(given),
   };
   given.check('The token service');
   return settings;

@@ -1,3 +1,4 @@
 export * from './environment.js';
+export * from './health-port.js';
 export * from './log.js';
 export * from './run-service.js';

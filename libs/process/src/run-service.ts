@@ -4,6 +4,7 @@ import { messageProblems } from '#libs/contracts';
 import { RabbitBus, RabbitStrategy } from '#libs/messaging';
 import { installationId, openDatabase, type Schema } from '#libs/persistence';
 import { ConfigError } from './environment.js';
+import { openHealthPort, type HealthAddress } from './health-port.js';
 import { createLog } from './log.js';
 
 /** What every service is told: where its database and its broker are. */
@@ -14,6 +15,8 @@ export interface ServiceSettings {
   /** Prefix of this installation's exchanges and queues. */
   namespace: string;
   logLevel: string;
+  /** Of a service that has no HTTP of its own. */
+  health?: HealthAddress;
 }
 
 /** What a service is made of; it does not know which transport it is on. */
@@ -57,8 +60,16 @@ export async function runService<Settings extends ServiceSettings>(
     });
     const strategy = new RabbitStrategy({ bus, service: name });
     const service = await start(settings, { database, bus, strategy, log });
+    const parts: Closable[] = [service, bus, { close: () => database.destroy() }];
+    if (settings.health) {
+      const checks = {
+        database: async () => Boolean(await database.query('select 1')),
+        broker: () => bus.connected && strategy.connected,
+      };
+      parts.unshift(await openHealthPort(settings.health, checks));
+    }
     log.info(`${name} is ready`);
-    stopOnSignal(log, [service, bus, { close: () => database.destroy() }]);
+    stopOnSignal(log, parts);
   } catch (error) {
     if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
     else if (log) log.fatal({ err: error }, `${name} could not start`);
