@@ -1,45 +1,47 @@
 import { accessSync, constants, readdirSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, join } from 'node:path';
 
-/** Where distributions put servers that are not on everybody's PATH. */
-function places(): string[] {
-  const versions = (directory: string): string[] => {
-    try {
-      return readdirSync(directory).map((version) => join(directory, version, 'bin'));
-    } catch {
-      return [];
-    }
-  };
-  const newestFirst = versions('/usr/lib/postgresql').sort((one, other) =>
-    other.localeCompare(one, 'en', { numeric: true }),
-  );
-  // Debian's /usr/sbin/rabbitmq-server is for root and its own user only; what it calls is for everybody.
-  return ['/usr/lib/rabbitmq/bin', ...newestFirst, ...(process.env.PATH ?? '').split(delimiter)];
-}
-
-/** The path of a program, or undefined. */
-export function programPath(name: string): string | undefined {
-  return places()
-    .map((place) => join(place, name))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
-}
-
-/** The directory that has all of these. */
+/**
+ * The directory that holds all of these programs: on the PATH, or where distributions put servers that are not.
+ * @returns undefined where there is none
+ */
 export function directoryWith(...names: string[]): string | undefined {
-  return places().find((place) => names.every((name) => programPath(name) && isThere(join(place, name))));
+  return places().find((place) => names.every((name) => isProgram(join(place, name))));
 }
 
-function isThere(path: string): boolean {
+/**
+ * For suites that need programs which not every machine has: runs them where these are there, leaves them out loudly where not.
+ * With CI=true they are not left out, and fail.
+ */
+export function describeWith(programs: string[][]): jest.Describe {
+  const missing = programs.filter((names) => !directoryWith(...names));
+  if (missing.length === 0 || process.env.CI === 'true') return describe;
+  console.warn(`LEFT OUT, for want of ${missing.flat().join(', ')}: ${expect.getState().testPath}`);
+  return describe.skip;
+}
+
+function places(): string[] {
+  const versions = entries('/usr/lib/postgresql').sort((one, other) => Number(other) - Number(one));
+  return [
+    // Debian's /usr/sbin/rabbitmq-server is for root and its own user only; what it calls is for everybody.
+    '/usr/lib/rabbitmq/bin',
+    ...versions.map((version) => `/usr/lib/postgresql/${version}/bin`),
+    ...(process.env.PATH ?? '').split(delimiter),
+  ];
+}
+
+function entries(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
+
+function isProgram(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
-    return dirname(path) !== '';
+    return true;
   } catch {
     return false;
   }

@@ -26,12 +26,13 @@ export class Program {
   readonly #options: ProgramOptions;
   #child: ChildProcess | undefined;
   #ended: Promise<number | NodeJS.Signals> = Promise.resolve(0);
+  #killGroup: () => void = () => undefined;
   #text = '';
   #frozen: number[] = [];
 
   constructor(options: ProgramOptions) {
     this.#options = options;
-    process.once('exit', () => this.#child?.kill('SIGKILL'));
+    process.once('exit', () => this.#killGroup());
   }
 
   get name(): string {
@@ -72,16 +73,31 @@ export class Program {
   launch(): void {
     const { name, command, args, env, cwd, user } = this.#options;
     if (this.#child) throw new Error(`${name} runs already`);
-    const child = spawn(command, args, { cwd, env, ...user, stdio: ['ignore', 'pipe', 'pipe'] });
+    // A group of its own: what a script like RabbitMQ's has started is to be killed with it.
+    const child = spawn(command, args, { cwd, env, ...user, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding('utf8').on('data', (text: string) => (this.#text += text));
     this.#child = child;
+    this.#killGroup = () => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // There is nobody left in it.
+      }
+    };
     this.#ended = new Promise((resolve) => {
-      child.once('error', (error) => (this.#text += `${error.message}\n`));
-      child.once('close', (code, signal) => {
+      const end = (how: number | NodeJS.Signals): void => {
         this.#child = undefined;
-        resolve(code ?? signal ?? -1);
+        this.#frozen = [];
+        this.#killGroup();
+        resolve(how);
+      };
+      child.once('error', (error) => {
+        this.#text += `${error.message}\n`;
+        end(-1);
       });
+      // Not `close`: that waits for whoever has inherited the output.
+      child.once('exit', (code, signal) => end(code ?? signal ?? -1));
     });
   }
 
@@ -94,12 +110,13 @@ export class Program {
     const child = this.#child;
     if (!child) return this.#ended;
     this.thaw();
-    child.kill(signal);
+    if (signal === 'SIGKILL') this.#killGroup();
+    else child.kill(signal);
     try {
       await eventually(`${this.name} to end by ${signal}`, () => !this.running, limitMs);
     } catch (error) {
-      child.kill('SIGKILL');
-      throw error;
+      this.#killGroup();
+      throw new Error(`${String(error)}; it printed:\n${this.lastLines}`, { cause: error });
     }
     return this.#ended;
   }
