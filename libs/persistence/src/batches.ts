@@ -1,3 +1,12 @@
+export interface BatchOptions {
+  /** The most items in one batch. */
+  limit?: number;
+  /** How many batches may run at once. */
+  lanes?: number;
+  /** Whether an item can be to blame for an error, so that the others are worth another try. */
+  blame?: (error: unknown) => boolean;
+}
+
 interface Waiting<Item, Result> {
   item: Item;
   resolve: (result: Result) => void;
@@ -23,13 +32,10 @@ export class Batches<Item, Result> {
 
   /**
    * @param work gets one or more items and gives one result for each, in their order
-   * @param limit the most items in one batch
-   * @param lanes how many batches may run at once
-   * @param blame whether an item can be to blame for an error, so that the others are worth another try
    */
   constructor(
     work: (items: Item[]) => Promise<Result[]>,
-    { limit = 100, lanes = 1, blame = (_: unknown): boolean => true } = {},
+    { limit = 100, lanes = 1, blame = () => true }: BatchOptions = {},
   ) {
     this.#work = work;
     this.#limit = limit;
