@@ -27,6 +27,12 @@ export interface Trigger {
   projectId: number;
 }
 
+/** A job that a runner has. */
+export interface TakenJob {
+  id: number;
+  token: string;
+}
+
 /** What can be done with an installation, over HTTP as any user would. */
 export class Verbs {
   #made = 0;
@@ -109,6 +115,32 @@ export class Verbs {
       path: `/projects/${projectId}/trigger/pipeline`,
       form: [['token', token], ['ref', ref], ...pairs],
     });
+  }
+
+  /** A runner for the jobs of one project. @returns its token */
+  async newRunner(project: { id: number }): Promise<string> {
+    const json = { runner_type: 'project_type', project_id: project.id, description: 'for a test' };
+    return (await this.root({ method: 'POST', path: '/user/runners', json })).token;
+  }
+
+  /** Takes the next job of a runner's project, as a runner does. */
+  async takeJob(runner: string): Promise<TakenJob> {
+    const { status, body } = await this.api.call({ method: 'POST', path: '/jobs/request', json: { token: runner } });
+    if (status !== 201) throw new Error(`There was no job for the runner: ${status} ${JSON.stringify(body)}`);
+    const job: TakenJob = { id: body.id, token: body.token };
+    await this.report(job, 'running');
+    return job;
+  }
+
+  /** Says how a job goes, as its runner does. */
+  async report({ id, token }: TakenJob, state: 'running' | 'success' | 'failed'): Promise<void> {
+    await this.api.must({ method: 'PUT', path: `/jobs/${id}`, json: { token, state } });
+  }
+
+  /** Sends a job's log, as its runner does. */
+  async log({ id, token }: TakenJob, text: string): Promise<void> {
+    const headers = { 'JOB-TOKEN': token, 'Content-Type': 'text/plain', 'Content-Range': `0-${text.length - 1}` };
+    await this.api.must({ method: 'PATCH', path: `/jobs/${id}/trace`, headers, raw: text });
   }
 
   /** Waits for what happens soon after an answer. */
