@@ -20,6 +20,7 @@ export interface ProgramOptions {
 const startMs = 30_000;
 const stopMs = 20_000;
 const linesTold = 40;
+const saidAtEveryStart = /"msg":"[\w-]+ (?:answers|handles) /;
 
 /** A program that a test starts, ends in every way there is, and starts again. It never outlives the test. */
 export class Program {
@@ -50,7 +51,11 @@ export class Program {
 
   /** The end of what it printed, for an error. */
   get lastLines(): string {
-    return this.#text.trimEnd().split('\n').slice(-linesTold).join('\n');
+    const lines = this.#text.trimEnd().split('\n');
+    return lines
+      .filter((line) => !saidAtEveryStart.test(line))
+      .slice(-linesTold)
+      .join('\n');
   }
 
   /**
