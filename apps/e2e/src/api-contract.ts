@@ -63,7 +63,7 @@ export class ApiContract {
   }
 
   #operation({ method, path }: Told): (Operation & { template: string }) | undefined {
-    const verb = method === 'HEAD' ? 'get' : method.toLowerCase();
+    const verb = method.toLowerCase();
     const found = this.#templates.find(
       ({ template, pattern }) => pattern.test(path) && this.#document.paths[template]?.[verb],
     );

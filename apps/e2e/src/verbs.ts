@@ -125,7 +125,12 @@ export class Verbs {
 
   /** Takes the next job of a runner's project, as a runner does. */
   async takeJob(runner: string): Promise<TakenJob> {
-    const { status, body } = await this.api.call({ method: 'POST', path: '/jobs/request', json: { token: runner } });
+    const { status, body } = await this.api.call({
+      method: 'POST',
+      path: '/jobs/request',
+      json: { token: runner },
+      runnerProtocol: true,
+    });
     if (status !== 201) throw new Error(`There was no job for the runner: ${status} ${JSON.stringify(body)}`);
     const job: TakenJob = { id: body.id, token: body.token };
     await this.report(job, 'running');
@@ -134,13 +139,14 @@ export class Verbs {
 
   /** Says how a job goes, as its runner does. */
   async report({ id, token }: TakenJob, state: 'running' | 'success' | 'failed'): Promise<void> {
-    await this.api.must({ method: 'PUT', path: `/jobs/${id}`, json: { token, state } });
+    const json = { token, state, ...(state === 'failed' && { failure_reason: 'script_failure', exit_code: 1 }) };
+    await this.api.must({ method: 'PUT', path: `/jobs/${id}`, json, runnerProtocol: true });
   }
 
   /** Sends a job's log, as its runner does. */
   async log({ id, token }: TakenJob, text: string): Promise<void> {
     const headers = { 'JOB-TOKEN': token, 'Content-Type': 'text/plain', 'Content-Range': `0-${text.length - 1}` };
-    await this.api.must({ method: 'PATCH', path: `/jobs/${id}/trace`, headers, raw: text });
+    await this.api.must({ method: 'PATCH', path: `/jobs/${id}/trace`, headers, raw: text, runnerProtocol: true });
   }
 
   /** Waits for what happens soon after an answer. */

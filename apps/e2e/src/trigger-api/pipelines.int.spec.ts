@@ -340,6 +340,7 @@ describe('§4.1 create', () => {
         400,
         base('unknown input arguments: x'),
       ),
+      get('none of these left a failed pipeline', `${pipelines}?ref=broken`, 200, these('failed')),
     ],
     running,
   );
@@ -363,10 +364,6 @@ describe('§4.1 create', () => {
       { variable_type: 'env_var', key: 'A', value: '1', raw: false },
       { variable_type: 'file', key: 'B', value: '2', raw: false },
     ]);
-  });
-
-  it('leaves no failed pipeline', async () => {
-    these('failed')(await verbs.root({ path: `/projects/${app.id}/pipelines?ref=broken` }));
   });
 });
 
@@ -412,15 +409,12 @@ describe('§4.1 orders', () => {
         { name: 'x'.repeat(256) },
       ),
       order('name an unknown one', 'PUT', '987654321/metadata', 'developer', 404, notFound, { name: 'x' }),
+      get('a pipeline is found by its name', `${pipelines}?name=Nightly`, 200, these('first')),
       order('delete below Owner', 'DELETE', '<first>', 'maintainer', 403, forbidden),
       order('delete an unknown one', 'DELETE', '987654321', 'owner', 404, notFound),
     ],
     running,
   );
-
-  it('finds a pipeline by its name', async () => {
-    these('first')(await verbs.root({ path: `/projects/${app.id}/pipelines?name=Nightly` }));
-  });
 
   it('cancel ends what waits, and retry makes new jobs', async () => {
     const { id } = await createdBy(developer, { ref: 'main' });
@@ -481,6 +475,7 @@ describe('§4.1 orders', () => {
       await verbs.eventually('the first one to count again', async () => (await lastUsed()) === first.created_at);
       await remove(first.id);
       await verbs.eventually('none to be left', async () => (await lastUsed()) === null);
+      expect(await lastUsed()).toBeNull();
     });
   });
 });

@@ -70,8 +70,8 @@ const matrix: Record<ProjectAction, { private: number[]; public: number[]; publi
     publicJobs: [401, 200, 200, 200, 200, 200, 200],
   },
   'read-pipeline-variables': {
-    private: [401, 404, 403, 403, 403, 200, 200],
-    public: [401, 403, 403, 403, 403, 200, 200],
+    private: [404, 404, 403, 403, 403, 200, 200],
+    public: [403, 403, 403, 403, 403, 200, 200],
   },
   'create-pipeline': { private: [401, 404, 403, 403, 200, 200, 200], public: [401, 403, 403, 403, 200, 200, 200] },
   'update-pipeline': { private: [401, 404, 403, 403, 200, 200, 200], public: [401, 403, 403, 403, 200, 200, 200] },

@@ -41,7 +41,7 @@ const rules = {
   'lint-configuration': { level: Developer, anonymous: 'unauthorized' },
   'read-pipelines': { level: Reporter, open: 'readers of public jobs', anonymous: 'as any reader', ci: true },
   'read-jobs': { ...job, level: Reporter, open: 'readers of public jobs' },
-  'read-pipeline-variables': { ...job, level: Developer, othersLevel: Maintainer },
+  'read-pipeline-variables': { level: Developer, othersLevel: Maintainer, anonymous: 'as any reader', ci: true },
   'create-pipeline': { ...job, level: Developer, writes: true },
   'update-pipeline': { ...job, level: Developer, writes: true },
   'delete-pipeline': { ...job, level: Owner, writes: true },
