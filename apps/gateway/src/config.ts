@@ -12,10 +12,12 @@ export class GatewayConfig {
   amqpUrl!: string;
   /** Prefix of this installation's exchanges and queues. */
   namespace!: string;
-  /** Where logs and artifacts are: a directory as an absolute path or `file:` URL, or an `s3:` URL. */
+  /** Where logs are: a directory that all gateways share, as an absolute path or a `file:` URL. */
   storageUrl!: string;
   /** How long a runner's request waits for a job, in milliseconds; 0 answers at once. */
   requestHoldMs!: number;
+  /** A job whose log grows beyond so many bytes is ended. */
+  jobLogLimit!: number;
   /** Access token of the first administrator, applied at every start. */
   rootToken?: string;
   /** `once`: trigger tokens are shown in full only when made; `retrievable`: their owners see them again, as in GitLab. */
@@ -29,6 +31,7 @@ export class GatewayConfig {
 const secretLength = 32;
 const rootTokenLength = 20;
 const longestHoldMs = 300_000;
+const largestLogMib = 100_000;
 const postgres = ['postgres:', 'postgresql:'];
 
 /**
@@ -43,6 +46,9 @@ export function readConfig(env: NodeJS.ProcessEnv): GatewayConfig {
   const secretKey = environment.secret('SECRET_KEY', secretLength);
   if (secretKey === undefined && triggerTokens === 'retrievable')
     environment.fault('SECRET_KEY is missing: TRIGGER_TOKENS=retrievable keeps trigger tokens encrypted under it');
+  const storageUrl = environment.text('STORAGE_URL') ?? resolve(environment.text('DATA_DIR') ?? './data', 'storage');
+  if (/^[a-z][a-z0-9+.-]+:/i.test(storageUrl) && !storageUrl.startsWith('file:///'))
+    environment.fault('STORAGE_URL is not a directory: give an absolute path, or an address that begins with file:///');
   const externalUrl = environment.url('EXTERNAL_URL', ['http:', 'https:']) ?? `http://${printableHost(host)}:${port}`;
   const config: GatewayConfig = {
     port,
@@ -52,8 +58,9 @@ export function readConfig(env: NodeJS.ProcessEnv): GatewayConfig {
     migrationDatabaseUrl: environment.url('MIGRATION_DATABASE_URL', postgres),
     amqpUrl: environment.requiredUrl('AMQP_URL', ['amqp:', 'amqps:']),
     namespace: environment.text('NAMESPACE') ?? 'flagfall',
-    storageUrl: environment.text('STORAGE_URL') ?? resolve(environment.text('DATA_DIR') ?? './data', 'storage'),
+    storageUrl,
     requestHoldMs: environment.whole('REQUEST_HOLD_MS', 50_000, 0, longestHoldMs),
+    jobLogLimit: environment.whole('JOB_LOG_LIMIT_MIB', 100, 1, largestLogMib) * 1_048_576,
     rootToken: environment.secret('ROOT_TOKEN', rootTokenLength),
     triggerTokens,
     secretKey,

@@ -1,4 +1,4 @@
-import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
+import { IsArray, IsBoolean, IsIn, IsInt, IsNumber, IsOptional, IsString, Max, Min } from 'class-validator';
 import type { JobFacts, RunnerFacts } from './job.js';
 import { Nested } from './nested.decorator.js';
 import { PageRequest } from './page.js';
@@ -113,12 +113,28 @@ export class RunnerInfo {
   @IsBoolean() cancelsGracefully!: boolean;
 }
 
+/** What a job asks of its runner (runner-api.md §1.8). */
+export interface JobOutline {
+  projectId: number;
+  tags: string[];
+  protected: boolean;
+}
+
+/** Which jobs a runner may take. */
+export interface RunnerReach {
+  tags: string[];
+  runUntagged: boolean;
+  protectedOnly: boolean;
+  /** Null for an instance runner, which takes those of every project. */
+  projectIds: number[] | null;
+}
+
 /** What came of asking for a job. */
 export type JobRequestOutcome =
   | { outcome: 'unknown runner' }
   | { outcome: 'paused' }
-  | { outcome: 'none' }
-  | { outcome: 'assigned'; payload: Record<string, unknown> };
+  | { outcome: 'none'; reach: RunnerReach }
+  | { outcome: 'assigned'; jobId: number; payload: Record<string, unknown> };
 
 /** A runner asks for a job. Of any number that ask at once, each job goes to one. */
 export class RequestJob extends Request<JobRequestOutcome> {
@@ -133,25 +149,53 @@ export class RequestJob extends Request<JobRequestOutcome> {
   @IsSecretHash() jobTokenHash!: string;
 }
 
+/** A job whose runner was gone before it could be told goes back to the queue, as if it had not been handed out. */
+export class ReturnJob extends Request<null> {
+  static readonly pattern = 'job.return';
+
+  @IsInt() jobId!: number;
+  @IsSecretHash() tokenHash!: string;
+}
+
+/** What the jobs in the queue ask of runners, and how many there are of each kind; a gateway asks for all the requests that it holds. */
+export class ListWaitingJobs extends Request<(JobOutline & { count: number })[]> {
+  static readonly pattern = 'job.list-waiting';
+}
+
 /** What a runner that reports is told. */
 export interface JobReportAnswer {
   /** Whether the report counts: the token fits and the job is not over. */
   accepted: boolean;
   /** Null when the token does not fit any job of this id. */
   jobStatus: Status | null;
+  /** The report is to be made again with the coverage that this regular expression finds in the log; nothing has happened yet. */
+  coveragePattern?: string;
 }
 
-/** A runner says how a job of its goes (runner-api.md §3). `alive` comes with each piece of log. */
+/** A runner says how a job of its goes (runner-api.md §3); with `pending`, only that it still wants it. */
 export class ReportJob extends Request<JobReportAnswer> {
   static readonly pattern = 'job.report';
 
   @IsInt() jobId!: number;
   @IsSecretHash() tokenHash!: string;
-  @IsIn(['alive', 'running', 'success', 'failed']) state!: 'alive' | 'running' | 'success' | 'failed';
+  @IsIn(['pending', 'running', 'success', 'failed']) state!: 'pending' | 'running' | 'success' | 'failed';
   @IsOptional() @IsString() failureReason?: string | null;
   @IsOptional() @IsInt() exitCode?: number | null;
-  /** Bytes of log stored so far. */
+  /** Percent; null: looked for and not found; left out: not looked for. */
+  @IsOptional() @IsNumber() coverage?: number | null;
+  /** Bytes of log stored. */
   @IsOptional() @IsInt() @Min(0) @Max(Number.MAX_SAFE_INTEGER) traceSize?: number | null;
+}
+
+/**
+ * A gateway says which jobs were heard of since it said so last, every few seconds and also when there were none: silence of a runner counts only
+ * while gateways would pass on what it says.
+ */
+export class ReportContacts extends Request<null> {
+  static readonly pattern = 'job.report-contacts';
+
+  /** Job and bytes of log stored, null where none came. */
+  @IsArray() contacts!: [jobId: number, traceSize: number | null][];
 }
 
 /** The job that a token belongs to, for `GET /job`; null when it does not run. */

@@ -98,6 +98,7 @@ describe.each([0, 1, 2])('a job that speaks version %i of git’s protocol', (ve
     const clone = await fetchAsRunner(job, version);
     await project.repository.git('branch', '-f', `other-${version}`, 'main');
     await git('-C', clone, '-c', `protocol.version=${version}`, 'fetch', '--quiet', 'origin', `other-${version}`);
+    expect(await git('-C', clone, 'rev-parse', 'FETCH_HEAD')).toBe(job.git_info.sha);
   }, 30_000);
 });
 

@@ -8,7 +8,7 @@ import { pino } from 'pino';
 import type { DataSource } from 'typeorm';
 import { connect } from 'amqplib';
 import { messageProblems } from '#libs/contracts';
-import { RabbitBus, RabbitStrategy } from '#libs/messaging';
+import { type Bus, RabbitBus, RabbitStrategy } from '#libs/messaging';
 import { openDatabase, type Schema } from '#libs/persistence';
 import { AMQP_URL } from '../../../../libs/messaging/src/testing/broker.js';
 import { until } from '../../../../libs/messaging/src/testing/until.js';
@@ -58,6 +58,7 @@ export class Workshop {
     private readonly rootToken: string,
     /** For what a test must see or change behind the services' backs. */
     readonly database: DataSource,
+    readonly bus: Bus,
     private readonly closers: (() => Promise<unknown>)[],
   ) {}
 
@@ -120,7 +121,7 @@ export class Workshop {
       closers.push(() => gateway.close());
       await gateway.listen(port, '127.0.0.1');
       await until('the gateway to be ready', async () => (await fetch(`${url}/-/readiness`)).ok);
-      return new Workshop(url, directory, rootToken, own.database, closers);
+      return new Workshop(url, directory, rootToken, own.database, own.bus, closers);
     } catch (error) {
       await closeAll(closers);
       throw error;

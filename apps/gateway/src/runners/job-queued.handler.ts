@@ -11,6 +11,6 @@ export class JobQueuedHandler {
 
   @EventPattern(JobQueued.type, { fanOut: true, batch: 200 })
   wake(@Payload() messages: Message<JobQueued>[]): void {
-    this.held.hint(messages.map(({ data }) => data));
+    for (const { data } of messages) this.held.hint(data);
   }
 }

@@ -30,7 +30,7 @@ export class JobTraceController {
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const job = await this.services.ask(ShowJob, { projectId: project.id, jobId });
-    const size = job.traceSize === null ? 0 : await this.logs.size(jobId);
+    const size = job.erasedAt !== null ? 0 : await this.logs.size(jobId);
     void reply.header('Content-Disposition', `infile; filename="${jobId}.log"`).type('text/plain; charset=utf-8');
     await reply.send(size === 0 ? '' : this.logs.read(jobId, 0, size - 1));
   }

@@ -1,20 +1,44 @@
-import { Module } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Module, type OnApplicationBootstrap } from '@nestjs/common';
+import { ListWaitingJobs } from '#libs/contracts';
 import { CloneAccess } from '../clones/clone-access.js';
 import { ClonesController } from '../clones/clones.controller.js';
 import { GatewayConfig } from '../config.js';
+import { Services } from '../services.js';
 import { JobLogs } from '../storage/job-logs.js';
 import { HeldRequests } from './held-requests.js';
+import { JobContacts } from './job-contacts.js';
 import { JobQueuedHandler } from './job-queued.handler.js';
+import { JobRequestsController } from './job-requests.controller.js';
 import { JobTraceController } from './job-trace.controller.js';
-import { RunnerApiController } from './runner-api.controller.js';
+import { RunnerRegistrationController } from './runner-registration.controller.js';
 import { RunnersController } from './runners.controller.js';
+import { RunningJobs } from './running-jobs.js';
+import { RunningJobsController } from './running-jobs.controller.js';
 
 /** Runners: those who manage them, and what they call themselves. */
 @Module({
-  controllers: [RunnersController, RunnerApiController, JobTraceController, JobQueuedHandler, ClonesController],
+  controllers: [
+    RunnersController,
+    RunnerRegistrationController,
+    JobRequestsController,
+    JobQueuedHandler,
+    RunningJobsController,
+    JobTraceController,
+    ClonesController,
+  ],
   providers: [
-    HeldRequests,
     CloneAccess,
+    RunningJobs,
+    {
+      provide: HeldRequests,
+      useFactory: (services: Services) => new HeldRequests(() => services.ask(ListWaitingJobs, {})),
+      inject: [Services],
+    },
+    {
+      provide: JobContacts,
+      useFactory: (services: Services) => new JobContacts(services),
+      inject: [Services],
+    },
     {
       provide: JobLogs,
       useFactory: (config: GatewayConfig) => new JobLogs(config.storageUrl),
@@ -23,4 +47,19 @@ import { RunnersController } from './runners.controller.js';
   ],
   exports: [JobLogs],
 })
-export class RunnersModule {}
+export class RunnersModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  constructor(
+    private readonly held: HeldRequests,
+    private readonly contacts: JobContacts,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.contacts.start();
+  }
+
+  /** While the HTTP server waits for its callers, so that those that are held get their answer. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.held.stop();
+    await this.contacts.stop();
+  }
+}

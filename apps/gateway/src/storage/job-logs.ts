@@ -1,7 +1,8 @@
-import { createReadStream } from 'node:fs';
-import { mkdir, open, rm, stat } from 'node:fs/promises';
+import { constants, createReadStream } from 'node:fs';
+import { type FileHandle, mkdir, open, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
 /** What became of a piece of log: the size now, and whether the piece was taken. */
@@ -52,21 +53,43 @@ export class JobLogs {
     return createReadStream(this.#path(jobId), { start, end });
   }
 
+  /** The last bytes of the log as text, at most so many; a character that is cut in two is lost. */
+  async end(jobId: number, bytes: number): Promise<string> {
+    const size = await this.size(jobId);
+    if (size === 0) return '';
+    return text(this.read(jobId, Math.max(0, size - bytes), size - 1));
+  }
+
   async delete(jobId: number): Promise<void> {
     await rm(this.#path(jobId), { force: true });
   }
 
+  /**
+   * Written at its offset and not at the end: two gateways that get the same piece twice, because a runner repeated it, write the same bytes to the
+   * same place.
+   */
   async #write(jobId: number, start: number, piece: Buffer): Promise<Appended> {
-    const path = this.#path(jobId);
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    const file = await open(path, 'a+', 0o600);
+    const file = await this.#open(jobId);
     try {
       const { size } = await file.stat();
       if (start !== size) return { taken: false, size };
-      await file.appendFile(piece);
+      for (let written = 0; written < piece.length;)
+        written += (await file.write(piece, written, piece.length - written, start + written)).bytesWritten;
       return { taken: true, size: size + piece.length };
     } finally {
       await file.close();
+    }
+  }
+
+  async #open(jobId: number): Promise<FileHandle> {
+    const path = this.#path(jobId);
+    const flags = constants.O_RDWR | constants.O_CREAT;
+    try {
+      return await open(path, flags, 0o600);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      return open(path, flags, 0o600);
     }
   }
 

@@ -72,6 +72,7 @@ export function testConfig(databaseUrl: string, logLevel = 'info'): GatewayConfi
     namespace: 'test',
     storageUrl: '/nonexistent',
     requestHoldMs: 0,
+    jobLogLimit: 1_048_576,
     triggerTokens: 'once',
     logLevel,
   };

@@ -1,6 +1,6 @@
-import type { RequestJob, RunnerFacts } from '#libs/contracts';
-import type { Outbox } from '#libs/persistence';
-import type { DataSource } from 'typeorm';
+import { type JobOutline, JobQueued, type RequestJob, type RunnerFacts, type RunnerReach } from '#libs/contracts';
+import type { Outbox, Say } from '#libs/persistence';
+import type { DataSource, EntityManager } from 'typeorm';
 
 /** How many waiting jobs are looked at for one request; more are never needed to be fair between projects that wait. */
 const looked = 500;
@@ -14,14 +14,17 @@ export interface WaitingRunner {
   maximumTimeout: number | null;
   runnerType: 'instance_type' | 'project_type';
   description: string;
+  /** Those of a project runner. */
+  projectIds: number[];
 }
 
 /** The runner behind a token; undefined when nobody has it. */
 export async function findRunner(database: DataSource, tokenHash: string): Promise<WaitingRunner | undefined> {
   const [runner] = (await database.query(
     `select id, paused, run_untagged as "runUntagged", tag_list as "tagList", access_level as "accessLevel", maximum_timeout as "maximumTimeout",
-       runner_type as "runnerType", description
-     from pipelines.runners where token_hash = decode($1, 'hex')`,
+       runner_type as "runnerType", description,
+       (select coalesce(json_agg(project_id), '[]') from pipelines.runner_projects where runner_id = runner.id) as "projectIds"
+     from pipelines.runners as runner where token_hash = decode($1, 'hex')`,
     [tokenHash],
   )) as WaitingRunner[];
   return runner;
@@ -108,4 +111,37 @@ export async function takeJob(
     )) as [{ id: number }[], number];
     return rows[0]?.id;
   });
+}
+
+/** What the runner may take, for whoever has to guess whether to ask again. */
+export function reachOf({ tagList, runUntagged, accessLevel, runnerType, projectIds }: WaitingRunner): RunnerReach {
+  return {
+    tags: tagList,
+    runUntagged,
+    protectedOnly: accessLevel === 'ref_protected',
+    projectIds: runnerType === 'instance_type' ? null : projectIds,
+  };
+}
+
+/** Puts a job back that nobody was told of, and forgets that it was handed out. */
+export async function returnJob(manager: EntityManager, say: Say, jobId: number, tokenHash: string): Promise<void> {
+  const [rows] = (await manager.query(
+    `update pipelines.jobs
+     set runner_id = null, runner_system_id = null, runner_facts = null, assigned_at = null, token_hash = null,
+         times_assigned = times_assigned - 1, version = version + 1
+     where id = $1 and token_hash = decode($2, 'hex') and status = 'pending'
+     returning project_id as "projectId", tags, protected`,
+    [jobId, tokenHash],
+  )) as [JobOutline[], number];
+  for (const outline of rows) say(JobQueued, { jobId, ...outline });
+}
+
+const mostKinds = 1_000;
+
+/** The kinds of jobs in the queue, those that wait longest first. */
+export async function listWaiting(database: DataSource): Promise<(JobOutline & { count: number })[]> {
+  return database.query(
+    `select project_id as "projectId", tags, protected, count(*)::int as count from pipelines.jobs
+     where status = 'pending' and runner_id is null group by project_id, tags, protected order by min(id) limit ${mostKinds}`,
+  );
 }

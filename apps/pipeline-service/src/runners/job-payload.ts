@@ -3,6 +3,7 @@ import type { CommitFacts, PipelineSource } from '#libs/contracts';
 import type { OrderedVariable } from '../pipelines/pipeline-order.js';
 import { noSha, type Server, type UserIdentity } from '../pipelines/predefined-variables.js';
 import type { ProjectForCreation } from '../projects/project-reader.js';
+import { runnerFailureReasons } from './failure-reasons.js';
 import type { WaitingRunner } from './job-handout.js';
 import { jobVariables } from './job-variables.js';
 
@@ -45,19 +46,6 @@ export interface HandingOut {
   repositoryUrl: string;
   now: Date;
 }
-
-/** What this server understands of a runner's reasons (runner-api.md §3.3). */
-const failureReasons = [
-  'script_failure',
-  'runner_system_failure',
-  'job_execution_timeout',
-  'image_pull_failure',
-  'unknown_failure',
-  'runner_interrupted',
-  'runner_configuration_error',
-  'runner_external_dependency_failure',
-  'job_canceled',
-];
 
 /**
  * The job as a runner gets it (runner-api.md §2.4): numbers as numbers, and what is optional left out rather than sent in a form that does not
@@ -132,7 +120,7 @@ export function jobPayload(
     cache: options.cache.flatMap((cache) => cacheOf(cache, pipeline.protected)),
     credentials: [],
     dependencies: [],
-    features: { trace_sections: true, failure_reasons: failureReasons },
+    features: { trace_sections: true, failure_reasons: runnerFailureReasons },
   };
 }
 

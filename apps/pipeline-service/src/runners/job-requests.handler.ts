@@ -1,16 +1,13 @@
-import { Controller } from '@nestjs/common';
+import { Controller, Inject } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
 import type { Logger } from 'pino';
-import { Inject } from '@nestjs/common';
 import {
   apiVersion,
-  type JobFacts,
-  type JobReportAnswer,
+  type JobOutline,
   type JobRequestOutcome,
-  ReportJob,
+  ListWaitingJobs,
   RequestJob,
-  ShowOwnJob,
-  type Status,
+  ReturnJob,
 } from '#libs/contracts';
 import { MessagePattern } from '#libs/messaging';
 import { Outbox } from '#libs/persistence';
@@ -18,13 +15,19 @@ import { DataSource } from 'typeorm';
 import { PipelineServiceConfig } from '../config.js';
 import { Log } from '../log.js';
 import { finishJob } from '../pipelines/finish-job.js';
-import { readJobs } from '../pipelines/jobs.repository.js';
-import { lockPipelines, moveJob, processPipeline } from '../pipelines/statuses.repository.js';
 import { type ProjectForCreation, ProjectReader } from '../projects/project-reader.js';
-import { findRunner, noteContact, takeJob, type WaitingRunner } from './job-handout.js';
+import {
+  findRunner,
+  listWaiting,
+  noteContact,
+  reachOf,
+  returnJob,
+  takeJob,
+  type WaitingRunner,
+} from './job-handout.js';
 import { type HandedOutJob, jobPayload } from './job-payload.js';
 
-/** Runners take jobs and report on them (runner-api.md §2 and §3). */
+/** Runners take jobs (runner-api.md §2). */
 @Controller()
 export class JobRequestsHandler {
   constructor(
@@ -42,7 +45,7 @@ export class JobRequestsHandler {
     if (!runner) return { outcome: 'unknown runner' };
     await noteContact(this.database, runner.id, request, now);
     if (runner.paused) return { outcome: 'paused' };
-    return (await this.#assign(runner, request, now)) ?? { outcome: 'none' };
+    return (await this.#assign(runner, request, now)) ?? { outcome: 'none', reach: reachOf(runner) };
   }
 
   /** A job that cannot be handed out fails, and the next one is tried (runner-api.md §2.6). */
@@ -55,7 +58,7 @@ export class JobRequestsHandler {
       try {
         const server = { externalUrl: this.config.externalUrl, ...apiVersion };
         const payload = jobPayload(job, project, { server, runner, token: request.jobToken, now });
-        return { outcome: 'assigned', payload };
+        return { outcome: 'assigned', jobId, payload };
       } catch (error) {
         this.log.warn({ err: error, job: jobId }, 'a job could not be handed out');
         await this.outbox.transaction((manager, say) =>
@@ -85,58 +88,14 @@ export class JobRequestsHandler {
     return { job: row, project };
   }
 
-  @MessagePattern(ReportJob.pattern)
-  report(@Payload() report: ReportJob): Promise<JobReportAnswer> {
-    const now = new Date();
-    return this.outbox.transaction(async (manager, say) => {
-      const [job] = (await manager
-        .query(
-          `update pipelines.jobs set last_contact_at = $3, trace_size = case when erased_at is null then greatest(trace_size, $4::bigint) end
-         where id = $1 and token_hash = decode($2, 'hex') and status in ('pending', 'running', 'canceling')
-         returning status, pipeline_id as "pipelineId"`,
-          [report.jobId, report.tokenHash, now, report.traceSize || null],
-        )
-        .then(([rows]: [{ status: Status; pipelineId: number }[], number]) => rows)) as {
-        status: Status;
-        pipelineId: number;
-      }[];
-      if (!job) return { accepted: false, jobStatus: await statusOf(manager, report) };
-      if (report.state === 'success' || report.state === 'failed') {
-        await finishJob(
-          manager,
-          say,
-          report.jobId,
-          { success: report.state === 'success', failureReason: report.failureReason, exitCode: report.exitCode },
-          now,
-        );
-      } else if (job.status === 'pending') {
-        await lockPipelines(manager, [job.pipelineId]);
-        await moveJob(manager, say, report.jobId, 'pick', now);
-        await processPipeline(manager, say, job.pipelineId, now);
-      }
-      return { accepted: true, jobStatus: await statusOf(manager, report) };
-    });
+  @MessagePattern(ReturnJob.pattern)
+  async return(@Payload() { jobId, tokenHash }: ReturnJob): Promise<null> {
+    await this.outbox.transaction((manager, say) => returnJob(manager, say, jobId, tokenHash));
+    return null;
   }
 
-  @MessagePattern(ShowOwnJob.pattern)
-  async showOwn(@Payload() { tokenHash }: ShowOwnJob): Promise<JobFacts | null> {
-    const [row] = (await this.database.query(
-      `select id from pipelines.jobs where token_hash = decode($1, 'hex') and status in ('running', 'canceling')`,
-      [tokenHash],
-    )) as { id: number }[];
-    if (!row) return null;
-    const [job] = await readJobs(this.database, [row.id], new Date());
-    return job ?? null;
+  @MessagePattern(ListWaitingJobs.pattern)
+  listWaiting(): Promise<(JobOutline & { count: number })[]> {
+    return listWaiting(this.database);
   }
-}
-
-/** Of a job that the token fits. */
-async function statusOf(sql: Pick<DataSource, 'query'>, { jobId, tokenHash }: ReportJob): Promise<Status | null> {
-  const [job] = (await sql.query(`select status from pipelines.jobs where id = $1 and token_hash = decode($2, 'hex')`, [
-    jobId,
-    tokenHash,
-  ])) as {
-    status: Status;
-  }[];
-  return job?.status ?? null;
 }

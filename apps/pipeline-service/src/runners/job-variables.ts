@@ -2,7 +2,6 @@ import { expandVariables, type Job, jobPredefinedVariables, type Variable } from
 import {
   pipelineVariables,
   projectVariables,
-  type Server,
   serverVariables,
   userVariables,
 } from '../pipelines/predefined-variables.js';

@@ -7,6 +7,7 @@ import { Log } from '../log.js';
 import { ProjectsModule } from '../projects/projects.module.js';
 import { CloneSource } from './clone-source.js';
 import { CloneSourceHandler } from './clone-source.handler.js';
+import { JobReportsHandler } from './job-reports.handler.js';
 import { JobRequestsHandler } from './job-requests.handler.js';
 import { JobSweeper } from './job-sweeper.js';
 import { RunnersHandler } from './runners.handler.js';
@@ -14,7 +15,7 @@ import { RunnersHandler } from './runners.handler.js';
 /** Runners and what they need: jobs, and the commits to run them on. */
 @Module({
   imports: [ProjectsModule],
-  controllers: [RunnersHandler, JobRequestsHandler, CloneSourceHandler],
+  controllers: [RunnersHandler, JobRequestsHandler, JobReportsHandler, CloneSourceHandler],
   providers: [
     {
       provide: CloneSource,

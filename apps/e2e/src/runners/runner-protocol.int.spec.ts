@@ -1,0 +1,390 @@
+import { until } from '../../../../libs/messaging/src/testing/until.js';
+import { HandRunner, jobOf, projectWith } from '../testing/hand-runner.js';
+import { type TestProject, Workshop } from '../testing/workshop.js';
+
+let workshop: Workshop;
+let project: TestProject;
+/** Takes what has no tags; each test leaves the queue empty. */
+let runner: HandRunner;
+
+beforeAll(async () => {
+  workshop = await Workshop.open('protocol', { REQUEST_HOLD_MS: '300', JOB_LOG_LIMIT_MIB: '1' });
+  project = await projectWith(workshop, 'app');
+  runner = await HandRunner.create(workshop);
+}, 60_000);
+afterAll(() => workshop?.close());
+
+const forbidden = { message: '403 Forbidden' };
+const post = (path: string, json: unknown) => workshop.call('POST', path, { token: null, json });
+const remove = (path: string, json: unknown) => workshop.call('DELETE', path, { token: null, json });
+
+describe('the token of a runner', () => {
+  it('begins with glrt-, and is verified with 200 and numbers that are numbers', async () => {
+    const { status, headers, body } = await post('/runners/verify', { token: runner.token, system_id: 's_1' });
+    expect(runner.token).toMatch(/^glrt-[\w-]{20,}$/);
+    expect({ status, type: headers.get('content-type') }).toEqual({ status: 200, type: 'application/json' });
+    expect(body).toEqual({ id: expect.any(Number) as number, token: runner.token, token_expires_at: null });
+  });
+
+  it.each([
+    ['verify', 'POST', '/runners/verify'],
+    ['remove', 'DELETE', '/runners'],
+    ['reset', 'POST', '/runners/reset_authentication_token'],
+    ['take jobs', 'POST', '/jobs/request'],
+  ])('that nobody knows does not %s', async (_, method, path) => {
+    const call = { token: null, json: { token: 'glrt-nobody' } };
+    expect(await workshop.call(method, path, call)).toMatchObject({ status: 403, body: forbidden });
+    const without = await workshop.call(method, path, { token: null, json: {} });
+    expect(without).toMatchObject({ status: 400, body: { error: 'token is missing, token is empty' } });
+  });
+
+  it('is changed by the runner, and the old one stops working at once', async () => {
+    const token = await workshop.newRunner();
+    const { status, body } = await post('/runners/reset_authentication_token', { token });
+    expect(status).toBe(201);
+    expect(body).toMatchObject({ token: expect.stringMatching(/^glrt-/) as string, token_expires_at: null });
+    expect((await post('/runners/verify', { token })).status).toBe(403);
+    expect((await post('/runners/verify', { token: body.token })).status).toBe(200);
+  });
+
+  it('is changed by its owner, whose client sends the JSON body null', async () => {
+    const { id } = (await post('/runners/verify', { token: await workshop.newRunner() })).body;
+    const path = `/runners/${id}/reset_authentication_token`;
+    const { status, body } = await workshop.call('POST', path, { json: null });
+    expect(status).toBe(201);
+    expect((await post('/runners/verify', { token: body.token })).body.id).toBe(id);
+  });
+
+  it('removes one machine, and the runner', async () => {
+    const token = await workshop.newRunner();
+    await new HandRunner(workshop, token).request();
+    expect((await remove('/runners/managers', { token, system_id: 's_other' })).status).toBe(404);
+    expect((await remove('/runners/managers', { token })).status).toBe(400);
+    const { status, body } = await remove('/runners/managers', { token, system_id: 's_0123456789ab' });
+    expect({ status, body }).toEqual({ status: 204, body: '' });
+    expect((await post('/runners/verify', { token })).status).toBe(200);
+    expect((await remove('/runners', { token })).status).toBe(204);
+    expect((await post('/runners/verify', { token })).status).toBe(403);
+  });
+
+  it('is not to be had by registration', async () => {
+    const { status, body } = await post('/runners', { token: 'whatever', description: 'me' });
+    expect(status).toBe(410);
+    expect(body.message).toContain('POST /user/runners');
+  });
+});
+
+describe('a request for a job', () => {
+  it('that finds none is answered 204 with a mark', async () => {
+    const { status, headers, body } = await runner.request();
+    expect({ status, body }).toEqual({ status: 204, body: '' });
+    expect(headers.get('x-gitlab-last-update')).toMatch(/^[0-9a-f]+$/);
+  });
+
+  it('of a paused runner is answered 204 although there is a job', async () => {
+    const { id, token } = await workshop.must('POST', '/user/runners', {
+      json: { runner_type: 'instance_type', paused: true },
+    });
+    await workshop.trigger(project);
+    const paused = new HandRunner(workshop, token);
+    expect((await paused.request()).status).toBe(204);
+    await workshop.must('PUT', `/runners/${id}`, { json: { paused: false } });
+    const job = await paused.take();
+    await paused.put(job, { state: 'success' });
+  });
+
+  it('may leave out everything but the token', async () => {
+    await workshop.trigger(project);
+    const { status, body } = await post('/jobs/request', { token: runner.token });
+    expect(status).toBe(201);
+    await runner.put(body, { state: 'success' });
+  });
+});
+
+it('a job goes from the queue to its end as runner-api.md §2 to §4 say', async () => {
+  const pipelineId = await workshop.trigger(project);
+  const { status, headers, body: job } = await runner.request();
+  expect({ status, type: headers.get('content-type') }).toEqual({ status: 201, type: 'application/json' });
+  expect(job).toMatchObject({
+    id: expect.any(Number) as number,
+    token: expect.stringMatching(/^glcbt-[\w-]{20,}$/) as string,
+    job_info: { pipeline_id: pipelineId, project_id: project.id, project_full_path: project.path },
+    git_info: { repo_url: expect.stringContaining(`/${project.path}.git`) as string, depth: 20 },
+    runner_info: { timeout: 3600 },
+  });
+  // Handed out, but nobody has said that it arrived.
+  expect(await jobOf(workshop, project, job)).toMatchObject({ status: 'pending', started_at: null });
+  expect((await runner.request()).status).toBe(204);
+
+  const started = await runner.put(job, { state: 'running', output: {} });
+  expect(started).toMatchObject({ status: 200 });
+  expect(started.headers.get('job-status')).toBe('running');
+  expect(started.headers.get('x-gitlab-trace-update-interval')).toBe('3');
+  expect(await workshop.pipelineStatus(project, pipelineId)).toBe('running');
+
+  const text = Buffer.from('Grüße\n');
+  const first = await runner.patch(job, 0, text.subarray(0, 3));
+  expect({ status: first.status, range: first.headers.get('range') }).toEqual({ status: 202, range: '0-3' });
+  expect(first.headers.get('job-status')).toBe('running');
+  const repeated = await runner.patch(job, 0, text.subarray(0, 3));
+  expect({ status: repeated.status, range: repeated.headers.get('range') }).toEqual({ status: 416, range: '0-3' });
+  const gap = await runner.patch(job, 100, 'x');
+  expect({ status: gap.status, range: gap.headers.get('range') }).toEqual({ status: 416, range: '0-3' });
+  expect((await runner.patch(job, 3, text.subarray(3))).headers.get('range')).toBe(`0-${text.length}`);
+
+  const trace = await workshop.call('GET', `/projects/${project.id}/jobs/${job.id}/trace`);
+  expect(trace).toMatchObject({ status: 200, body: 'Grüße\n' });
+  expect(trace.headers.get('content-type')).toContain('text/plain');
+  expect(trace.headers.get('content-disposition')).toBe(`infile; filename="${job.id}.log"`);
+
+  const alive = await runner.put(job, { state: 'running', checksum: 'crc32:363a3020', output: { bytesize: 8 } });
+  expect({ status: alive.status, job: alive.headers.get('job-status') }).toEqual({ status: 200, job: 'running' });
+  const own = await workshop.call('GET', '/job', { token: null, headers: { 'JOB-TOKEN': job.token } });
+  expect(own).toMatchObject({
+    status: 200,
+    body: { id: job.id, status: 'running', runner: { name: 'gitlab-runner' } },
+  });
+
+  const ended = await runner.put(job, { state: 'success', checksum: 'crc32:363a3020', output: { bytesize: 8 } });
+  expect({ status: ended.status, job: ended.headers.get('job-status') }).toEqual({ status: 200, job: 'success' });
+  for (const late of [await runner.put(job, { state: 'success' }), await runner.patch(job, 8, 'late')]) {
+    expect(late).toMatchObject({ status: 403, body: forbidden });
+    expect(late.headers.get('job-status')).toBe('success');
+  }
+  const later = await workshop.call('GET', '/job', { token: null, headers: { 'JOB-TOKEN': job.token } });
+  expect(later.status).toBe(401);
+  expect(await jobOf(workshop, project, job)).toMatchObject({
+    status: 'success',
+    duration: expect.any(Number) as number,
+    artifacts: [{ file_type: 'trace', size: text.length }],
+  });
+  expect(await workshop.pipelineStatus(project, pipelineId)).toBe('success');
+});
+
+it('a runner whose answer got lost is asked for the log from where it is', async () => {
+  await workshop.trigger(project);
+  const job = await runner.take();
+  // The first thing heard of a job may be its log (runner-api.md §2.5).
+  expect((await runner.patch(job, 0, 'abc')).status).toBe(202);
+  expect((await jobOf(workshop, project, job)).status).toBe('running');
+  const all = await runner.patch(job, 0, 'abcdef');
+  expect({ status: all.status, range: all.headers.get('range') }).toEqual({ status: 416, range: '0-3' });
+  expect((await runner.patch(job, 3, 'def')).status).toBe(202);
+  await runner.put(job, { state: 'success' });
+  expect(await workshop.must('GET', `/projects/${project.id}/jobs/${job.id}/trace`)).toBe('abcdef');
+});
+
+describe('a report', () => {
+  it.each<[string, object, object]>([
+    ['with an exit code', { failure_reason: 'script_failure', exit_code: 2 }, { failure_reason: 'script_failure' }],
+    ['with a reason that nobody knows', { failure_reason: 'bad_luck' }, { failure_reason: 'unknown_failure' }],
+    ['without a reason', { exit_code: 99_999_999_999 }, { failure_reason: 'unknown_failure' }],
+  ])('of a failure %s', async (_, report, expected) => {
+    await workshop.trigger(project);
+    const job = await runner.take();
+    expect((await runner.put(job, { state: 'failed', ...report })).headers.get('job-status')).toBe('failed');
+    expect(await jobOf(workshop, project, job)).toMatchObject({ status: 'failed', ...expected });
+  });
+
+  it('without the token of the job, with another job’s or with an unknown state is refused', async () => {
+    await workshop.trigger(project);
+    await workshop.trigger(project);
+    const [job, other] = [await runner.start(), await runner.start()];
+    for (const token of ['', 'glcbt-nobody', other.token]) {
+      const answer = await runner.put({ ...job, token }, { state: 'running' });
+      expect(answer).toMatchObject({ status: 403, body: forbidden });
+      expect(answer.headers.get('job-status')).toBeNull();
+      expect((await runner.patch({ ...job, token }, 0, 'x')).status).toBe(403);
+    }
+    const strange = await runner.put(job, { state: 'dreaming' });
+    expect(strange).toMatchObject({ status: 400, body: { error: 'state does not have a valid value' } });
+    for (const each of [job, other]) await runner.put(each, { state: 'success' });
+  });
+
+  it('of a log without its place is refused', async () => {
+    await workshop.trigger(project);
+    const job = await runner.start();
+    const headers = { 'JOB-TOKEN': job.token, 'Content-Type': 'text/plain' };
+    const path = `/jobs/${job.id}/trace`;
+    const answer = await workshop.call('PATCH', path, { token: null, bytes: Buffer.from('x'), headers });
+    expect(answer.status).toBe(400);
+    await runner.put(job, { state: 'success' });
+  });
+});
+
+it('finds the coverage in the log', async () => {
+  const measured = await projectWith(workshop, 'cov', `job: { script: [make], coverage: '/^TOTAL.*?(\\d+\\.\\d+)%/' }`);
+  const pipelineId = await workshop.trigger(measured);
+  const job = await runner.start();
+  await runner.patch(job, 0, 'TOTAL 1.5%\nTOTAL 87.25%\nbye\n');
+  expect((await runner.put(job, { state: 'success' })).headers.get('job-status')).toBe('success');
+  expect((await jobOf(workshop, measured, job)).coverage).toBe(87.25);
+  const pipeline = await workshop.must('GET', `/projects/${measured.id}/pipelines/${pipelineId}`);
+  expect(Number(pipeline.coverage)).toBe(87.25);
+});
+
+it('a log that grows beyond its limit ends the job', async () => {
+  await workshop.trigger(project);
+  const job = await runner.start();
+  const mebibyte = Buffer.alloc(1_048_576, '.');
+  expect((await runner.patch(job, 0, mebibyte)).headers.get('range')).toBe('0-1048576');
+  const over = await runner.patch(job, mebibyte.length, 'x');
+  expect({ status: over.status, job: over.headers.get('job-status') }).toEqual({ status: 403, job: 'failed' });
+  expect(await jobOf(workshop, project, job)).toMatchObject({ failure_reason: 'trace_size_exceeded' });
+  const log = await workshop.must('GET', `/projects/${project.id}/jobs/${job.id}/trace`);
+  expect(log.slice(mebibyte.length)).toContain('The job log size limit was reached.');
+});
+
+it('a log is gone when it is erased, and when the pipeline is deleted', async () => {
+  const pipelineId = await workshop.trigger(project);
+  const job = await runner.start();
+  await runner.patch(job, 0, 'secret');
+  await runner.put(job, { state: 'success' });
+  const path = `/projects/${project.id}/jobs/${job.id}`;
+  expect(await workshop.must('GET', `${path}/trace`)).toBe('secret');
+  await workshop.must('POST', `${path}/erase`);
+  expect(await workshop.must('GET', `${path}/trace`)).toBe('');
+  await workshop.must('DELETE', `/projects/${project.id}/pipelines/${pipelineId}`);
+  expect((await workshop.call('GET', `${path}/trace`)).status).toBe(404);
+});
+
+describe('canceling', () => {
+  const cancel = (job: { id: number }) => workshop.must('POST', `/projects/${project.id}/jobs/${job.id}/cancel`);
+
+  it('lets a runner that can stop in good order', async () => {
+    await workshop.trigger(project);
+    const job = await runner.start();
+    expect((await cancel(job)).status).toBe('canceling');
+    const told = await runner.put(job, { state: 'running' });
+    expect({ status: told.status, job: told.headers.get('job-status') }).toEqual({ status: 200, job: 'canceling' });
+    const log = await runner.patch(job, 0, 'stopping');
+    expect({ status: log.status, job: log.headers.get('job-status') }).toEqual({ status: 202, job: 'canceling' });
+    const end = await runner.put(job, { state: 'failed', failure_reason: 'job_canceled' });
+    expect({ status: end.status, job: end.headers.get('job-status') }).toEqual({ status: 200, job: 'canceled' });
+    expect((await jobOf(workshop, project, job)).status).toBe('canceled');
+  });
+
+  it('cuts off a runner that cannot', async () => {
+    const old = await HandRunner.create(workshop, {}, false);
+    await workshop.trigger(project);
+    const job = await old.start();
+    expect((await cancel(job)).status).toBe('canceled');
+    for (const answer of [await old.put(job, { state: 'running' }), await old.patch(job, 0, 'x')]) {
+      expect(answer.status).toBe(403);
+      expect(answer.headers.get('job-status')).toBe('canceled');
+    }
+  });
+
+  it('of a job that nobody has acknowledged is told with the first report', async () => {
+    await workshop.trigger(project);
+    const job = await runner.take();
+    expect((await cancel(job)).status).toBe('canceled');
+    const answer = await runner.put(job, { state: 'running' });
+    expect({ status: answer.status, job: answer.headers.get('job-status') }).toEqual({ status: 403, job: 'canceled' });
+  });
+});
+
+it('artifacts are not kept, which a runner is told in its own terms', async () => {
+  await workshop.trigger(project);
+  const job = await runner.start();
+  const headers = { 'JOB-TOKEN': job.token };
+  const path = `/jobs/${job.id}/artifacts`;
+  const bytes = Buffer.from('--x--');
+  const type = { 'Content-Type': 'multipart/form-data; boundary=x' };
+  const upload = (more: object) => workshop.call('POST', path, { token: null, bytes, headers: { ...type, ...more } });
+  expect((await upload({})).status).toBe(403);
+  expect((await upload(headers)).status).toBe(405);
+  expect((await workshop.call('GET', path, { token: null, headers })).status).toBe(404);
+  expect((await workshop.call('GET', path, { token: null })).status).toBe(401);
+  expect((await workshop.call('POST', `${path}/authorize`, { token: null, headers })).status).toBe(403);
+  await runner.put(job, { state: 'success' });
+});
+
+describe('runners and their managers', () => {
+  it('are made with what they may take', async () => {
+    const settings = {
+      runner_type: 'project_type',
+      project_id: project.id,
+      description: 'mine',
+      tag_list: 'linux,shell',
+      run_untagged: false,
+      access_level: 'ref_protected',
+      maximum_timeout: 600,
+      maintenance_note: 'rack 4',
+      locked: true,
+    };
+    const { id, token, token_expires_at } = await workshop.must('POST', '/user/runners', { json: settings });
+    expect({ id: typeof id, token: typeof token, token_expires_at }).toEqual({
+      id: 'number',
+      token: 'string',
+      token_expires_at: null,
+    });
+    expect(await workshop.must('GET', `/runners/${id}`)).toMatchObject({
+      id,
+      description: 'mine',
+      active: true,
+      paused: false,
+      is_shared: false,
+      runner_type: 'project_type',
+      online: false,
+      status: 'never_contacted',
+      tag_list: ['linux', 'shell'],
+      run_untagged: false,
+      locked: true,
+      maximum_timeout: 600,
+      access_level: 'ref_protected',
+      maintenance_note: 'rack 4',
+      contacted_at: null,
+      projects: [{ id: project.id }],
+    });
+    await new HandRunner(workshop, token).request();
+    expect(await workshop.must('GET', `/runners/${id}`)).toMatchObject({ online: true, name: 'gitlab-runner' });
+    await workshop.must('PUT', `/runners/${id}`, { json: { description: 'yours', tag_list: [], run_untagged: true } });
+    expect(await workshop.must('GET', `/runners/${id}`)).toMatchObject({ description: 'yours', tag_list: [] });
+    const ids = async (path: string) => (await workshop.must('GET', path)).map((each: { id: number }) => each.id);
+    expect(await ids('/runners/all?per_page=100')).toContain(id);
+    expect(await ids(`/projects/${project.id}/runners?per_page=100`)).toContain(id);
+    expect((await workshop.call('DELETE', `/runners/${id}`)).status).toBe(204);
+    expect((await workshop.call('GET', `/runners/${id}`)).status).toBe(404);
+    expect((await post('/runners/verify', { token })).status).toBe(403);
+  });
+
+  it.each<[string, object, number]>([
+    ['no type', {}, 400],
+    ['a type that is none', { runner_type: 'group_type' }, 400],
+    ['no project', { runner_type: 'project_type' }, 400],
+    ['nothing that it may take', { runner_type: 'instance_type', run_untagged: false }, 400],
+    ['too short a timeout', { runner_type: 'instance_type', maximum_timeout: 60 }, 400],
+  ])('are not made with %s', async (_, json, expected) => {
+    expect((await workshop.call('POST', '/user/runners', { json })).status).toBe(expected);
+  });
+
+  it('are not everybody’s', async () => {
+    const user = await workshop.must('POST', '/users', {
+      json: { username: 'eve', name: 'Eve', email: 'eve@example.com' },
+    });
+    const { token } = await workshop.must('POST', `/users/${user.id}/personal_access_tokens`, {
+      json: { name: 'eve', scopes: ['api'] },
+    });
+    const { id } = await workshop.must('POST', '/user/runners', { json: { runner_type: 'instance_type' } });
+    const instance = { runner_type: 'instance_type' };
+    expect((await workshop.call('POST', '/user/runners', { token, json: instance })).status).toBe(403);
+    expect((await workshop.call('GET', '/runners/all', { token })).status).toBe(403);
+    expect((await workshop.call('PUT', `/runners/${id}`, { token, json: { paused: true } })).status).toBe(403);
+    expect((await workshop.call('DELETE', `/runners/${id}`, { token })).status).toBe(403);
+    expect((await workshop.call('GET', '/runners', { token: null })).status).toBe(401);
+    expect(await workshop.must('GET', '/runners', { token })).toEqual([]);
+  });
+});
+
+it('the log size is told while the job runs', async () => {
+  await workshop.trigger(project);
+  const job = await runner.start();
+  await runner.patch(job, 0, 'twelve bytes');
+  await until(
+    'the size to be told',
+    async () => (await jobOf(workshop, project, job)).artifacts[0]?.size === 12,
+    15_000,
+  );
+  expect((await runner.put(job, { state: 'success' })).status).toBe(200);
+}, 20_000);

@@ -1,0 +1,152 @@
+import { Controller, Get, Headers, Patch, Post, Put, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { badRequest, nothingHere, Refusal, ShowJob, unauthorized } from '#libs/contracts';
+import { isLive, JobTokens } from '../access/job-tokens.js';
+import { CurrentViewer, Needs } from '../access/needs.decorator.js';
+import type { JobViewer } from '../access/viewer.js';
+import { GatewayConfig } from '../config.js';
+import { Endpoint } from '../http/endpoint.decorator.js';
+import { ChoiceParameter, IntegerParameter, StringParameter } from '../http/parameter.decorators.js';
+import { Parameters } from '../http/parameters.decorator.js';
+import { RequestBody } from '../http/request-body.decorator.js';
+import { JobResponse, presentJob } from '../jobs/job.response.js';
+import { Services } from '../services.js';
+import { RunningJobs } from './running-jobs.js';
+
+/** Seconds between a runner's reports; a cancel reaches it with the next one (runner-api.md §4.3). */
+const updateInterval = 3;
+/** A piece of log is at most 1 MiB (runner-api.md §4.1); some runners add a little. In bytes. */
+const pieceLimit = 2 * 1024 * 1024;
+const states = ['pending', 'running', 'success', 'failed'] as const;
+
+class ThisJob {
+  @IntegerParameter({ required: true, minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) job_id!: number;
+  @StringParameter({ description: 'Of the job; JOB-TOKEN does as well' }) token?: string | null;
+}
+
+class JobReport extends ThisJob {
+  @ChoiceParameter(states, { required: true }) state!: (typeof states)[number];
+  @StringParameter() failure_reason?: string | null;
+  @IntegerParameter() exit_code?: number | null;
+}
+
+/** Runners report on the jobs that they run (runner-api.md §3 to §5). */
+@Controller()
+export class RunningJobsController {
+  constructor(
+    private readonly jobs: RunningJobs,
+    private readonly tokens: JobTokens,
+    private readonly services: Services,
+    private readonly config: GatewayConfig,
+  ) {}
+
+  @Put('jobs/:job_id')
+  @Needs('nothing')
+  @Endpoint({ summary: 'Report how a job goes', errors: [403] })
+  async report(
+    @Parameters(JobReport) { job_id: jobId, token, state, failure_reason, exit_code }: JobReport,
+    @Headers('job-token') header: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<number> {
+    const credential = token || header || '';
+    const jobStatus =
+      state === 'success' || state === 'failed'
+        ? await this.jobs.end(jobId, credential, {
+            state,
+            failureReason: failure_reason,
+            exitCode: exitCode(exit_code),
+          })
+        : await this.jobs.keep(jobId, credential, state);
+    void reply.headers(reportHeaders(jobStatus));
+    return 200;
+  }
+
+  @Patch('jobs/:job_id/trace')
+  @Needs('nothing')
+  @RequestBody({ as: 'buffer', limit: pieceLimit })
+  @Endpoint({
+    summary: 'Add a piece to a job’s log',
+    description: 'Content-Range tells where it begins; Range of the answer, where the next piece does.',
+    success: 202,
+    contentType: 'text/plain',
+    errors: [403, 416],
+  })
+  async appendLog(
+    @Parameters(ThisJob) { job_id: jobId, token }: ThisJob,
+    @Headers() headers: Record<string, string | undefined>,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string> {
+    // Only the start counts: very old runners give an end that is one too large (runner-api.md §4.1).
+    const start = /^(\d{1,15})-\d*$/.exec(headers['content-range']?.trim() ?? '')?.[1];
+    if (start === undefined) throw badRequest('Content-Range is missing, or is not <first byte>-<last byte>');
+    const piece = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+    const credential = token || headers['job-token'] || '';
+    const { jobStatus, taken, size } = await this.jobs.append(jobId, credential, Number(start), piece);
+    void reply.headers({ ...reportHeaders(jobStatus), Range: `0-${size}` });
+    if (!taken) void reply.status(416);
+    return `0-${size}`;
+  }
+
+  @Post('jobs/:job_id/artifacts/authorize')
+  @Needs('nothing')
+  @RequestBody({ as: 'stream' })
+  @Endpoint({ summary: 'Between GitLab’s own parts; refused', errors: [403] })
+  authorizeArtifacts(@Parameters(ThisJob) _: ThisJob): never {
+    throw new Refusal(403, { message: '403 Forbidden' });
+  }
+
+  /** No job is told to upload any, so nothing legitimate comes here. */
+  @Post('jobs/:job_id/artifacts')
+  @Needs('nothing')
+  @RequestBody({ as: 'stream' })
+  @Endpoint({ summary: 'Upload artifacts (not kept here)', success: 201, errors: [403, 405] })
+  async uploadArtifacts(
+    @Parameters(ThisJob) job: ThisJob,
+    @Headers('job-token') header: string | undefined,
+  ): Promise<never> {
+    if (!(await this.#isLive(job, header))) throw new Refusal(403, { message: '403 Forbidden' });
+    throw new Refusal(
+      405,
+      { message: '405 Method Not Allowed - artifacts are not kept here' },
+      { Connection: 'close' },
+    );
+  }
+
+  @Get('jobs/:job_id/artifacts')
+  @Needs('nothing')
+  @Endpoint({
+    summary: 'Download artifacts of another job',
+    contentType: 'application/octet-stream',
+    errors: [401, 404],
+  })
+  async downloadArtifacts(
+    @Parameters(ThisJob) job: ThisJob,
+    @Headers('job-token') header: string | undefined,
+  ): Promise<never> {
+    if (!(await this.#isLive(job, header))) throw unauthorized();
+    throw nothingHere();
+  }
+
+  @Get('job')
+  @Needs('job')
+  @Endpoint({ summary: 'The job that a job token belongs to', returns: JobResponse, errors: [401, 404] })
+  async ownJob(@CurrentViewer() { projectId, jobId }: JobViewer): Promise<JobResponse> {
+    return presentJob(await this.services.ask(ShowJob, { projectId, jobId }), this.config.externalUrl);
+  }
+
+  async #isLive({ token }: ThisJob, header: string | undefined): Promise<boolean> {
+    const credential = token || header;
+    const job = credential ? await this.tokens.find(credential) : undefined;
+    return job !== undefined && isLive(job, new Date());
+  }
+}
+
+function reportHeaders(jobStatus: string): Record<string, string> {
+  return { 'Job-Status': jobStatus, 'X-GitLab-Trace-Update-Interval': String(updateInterval) };
+}
+
+/** What no process can end with is not stored. */
+function exitCode(given: number | null | undefined): number | null {
+  return given != null && Math.abs(given) < 2 ** 31 ? given : null;
+}

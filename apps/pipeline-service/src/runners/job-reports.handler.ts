@@ -1,0 +1,125 @@
+import { Controller } from '@nestjs/common';
+import { Payload } from '@nestjs/microservices';
+import {
+  type JobFacts,
+  type JobReportAnswer,
+  ReportContacts,
+  ReportJob,
+  ShowOwnJob,
+  type Status,
+} from '#libs/contracts';
+import { MessagePattern } from '#libs/messaging';
+import { Outbox, retryingTransaction } from '#libs/persistence';
+import { DataSource, type EntityManager } from 'typeorm';
+import { finishJob } from '../pipelines/finish-job.js';
+import { readJobs } from '../pipelines/jobs.repository.js';
+import { lockPipelines, moveJob, processPipeline } from '../pipelines/statuses.repository.js';
+import { storedReason } from './failure-reasons.js';
+
+interface Reported {
+  pipelineId: number;
+  status: Status;
+  /** The token is the job's, and was not taken away. */
+  fits: boolean;
+  coveragePattern: string | null;
+}
+
+const live: readonly Status[] = ['pending', 'running', 'canceling'];
+
+/** Runners report on their jobs (runner-api.md §3). */
+@Controller()
+export class JobReportsHandler {
+  constructor(
+    private readonly database: DataSource,
+    private readonly outbox: Outbox,
+  ) {}
+
+  /** The first report makes the job `running`; a job may also end without one (runner-api.md §2.5). */
+  @MessagePattern(ReportJob.pattern)
+  report(@Payload() report: ReportJob): Promise<JobReportAnswer> {
+    const now = new Date();
+    return this.outbox.transaction(async (manager, say) => {
+      const known = await find(manager, report);
+      if (!known?.fits) return { accepted: false, jobStatus: null };
+      // The pipeline before the job, as everybody does: two that took them the other way round would wait for each other.
+      await lockPipelines(manager, [known.pipelineId]);
+      const job = await find(manager, report);
+      if (!job?.fits) return { accepted: false, jobStatus: null };
+      if (!live.includes(job.status)) return { accepted: false, jobStatus: job.status };
+
+      const ends = report.state === 'success' || report.state === 'failed';
+      if (ends && job.coveragePattern !== null && report.coverage === undefined)
+        return { accepted: true, jobStatus: job.status, coveragePattern: job.coveragePattern };
+      await manager.query(
+        `update pipelines.jobs set last_contact_at = $2, trace_size = case when erased_at is null then greatest(trace_size, $3::bigint) end
+         where id = $1`,
+        [report.jobId, now, report.traceSize || null],
+      );
+      if (ends) {
+        await finishJob(
+          manager,
+          say,
+          report.jobId,
+          {
+            success: report.state === 'success',
+            failureReason: storedReason(report.failureReason),
+            exitCode: report.exitCode,
+            coverage: report.coverage,
+          },
+          now,
+        );
+      } else if (report.state === 'running' && job.status === 'pending') {
+        await moveJob(manager, say, report.jobId, 'pick', now);
+        await processPipeline(manager, say, job.pipelineId, now);
+      }
+      return { accepted: true, jobStatus: (await find(manager, report))?.status ?? null };
+    });
+  }
+
+  @MessagePattern(ReportContacts.pattern)
+  async contacts(@Payload() { contacts }: ReportContacts): Promise<null> {
+    const now = new Date();
+    await retryingTransaction(this.database, async (manager) => {
+      await manager.query(
+        `insert into pipelines.gateway_reports (received_at) values ($1)
+         on conflict (only_row) do update set received_at = greatest(gateway_reports.received_at, excluded.received_at)`,
+        [now],
+      );
+      if (contacts.length === 0) return;
+      // Locked in the order of their ids, lest two gateways that speak of the same jobs wait for each other.
+      await manager.query(
+        `with heard as materialized (
+           select job.id, contact.trace_size from pipelines.jobs as job
+             join unnest($1::bigint[], $2::bigint[]) as contact (id, trace_size) using (id)
+           where job.status in ('running', 'canceling') order by job.id for no key update of job
+         )
+         update pipelines.jobs as job
+         set last_contact_at = greatest(job.last_contact_at, $3), trace_size = greatest(job.trace_size, heard.trace_size)
+         from heard where job.id = heard.id`,
+        [contacts.map(([id]) => id), contacts.map(([, size]) => size), now],
+      );
+    });
+    return null;
+  }
+
+  @MessagePattern(ShowOwnJob.pattern)
+  async showOwn(@Payload() { tokenHash }: ShowOwnJob): Promise<JobFacts | null> {
+    const [row] = (await this.database.query(
+      `select id from pipelines.jobs where token_hash = decode($1, 'hex') and status in ('running', 'canceling')`,
+      [tokenHash],
+    )) as { id: number }[];
+    if (!row) return null;
+    const [job] = await readJobs(this.database, [row.id], new Date());
+    return job ?? null;
+  }
+}
+
+async function find(manager: EntityManager, { jobId, tokenHash }: ReportJob): Promise<Reported | undefined> {
+  const [job] = (await manager.query(
+    `select pipeline_id as "pipelineId", status, definition -> 'options' ->> 'coverage' as "coveragePattern",
+       coalesce(token_hash = decode($2, 'hex'), false) and erased_at is null as fits
+     from pipelines.jobs where id = $1`,
+    [jobId, tokenHash],
+  )) as Reported[];
+  return job;
+}
