@@ -1,5 +1,5 @@
 import { Controller, Delete, Post } from '@nestjs/common';
-import { forbidden, invalidParameters, Refusal, RunnerCall } from '#libs/contracts';
+import { forbidden, Refusal, RunnerCall } from '#libs/contracts';
 import { Needs } from '../access/needs.decorator.js';
 import { hashSecret, newSecret } from '../access/secrets.js';
 import { Endpoint } from '../http/endpoint.decorator.js';

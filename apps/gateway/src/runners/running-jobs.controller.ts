@@ -88,14 +88,6 @@ export class RunningJobsController {
     return `0-${size}`;
   }
 
-  @Post('jobs/:job_id/artifacts/authorize')
-  @Needs('nothing')
-  @RequestBody({ as: 'stream' })
-  @Endpoint({ summary: 'Between GitLab’s own parts; refused', errors: [403] })
-  authorizeArtifacts(@Parameters(ThisJob) _: ThisJob): never {
-    throw new Refusal(403, { message: '403 Forbidden' });
-  }
-
   /** No job is told to upload any, so nothing legitimate comes here. */
   @Post('jobs/:job_id/artifacts')
   @Needs('nothing')
