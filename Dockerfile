@@ -1,0 +1,53 @@
+# One image for every process of an installation. The argument says which one a container is (docker/flagfall lists them):
+#
+#   docker build -t flagfall .
+#   docker run flagfall gateway
+#
+# What each process is told by its environment is in docs/operating.md.
+
+FROM node:24-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY tsconfig.json tsconfig.build.json ./
+COPY bin bin
+COPY libs libs
+COPY apps apps
+RUN npm run build
+
+FROM node:24-slim AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+
+FROM node:24-slim
+# The pipeline service and the runner need git, with ssh for repositories that are reached by it; jobs need bash and expect curl.
+# tini takes in what jobs leave behind, and hands signals on.
+RUN apt-get update \
+  && apt-get install --yes --no-install-recommends bash ca-certificates curl git openssh-client tini \
+  && rm -rf /var/lib/apt/lists/*
+# What is kept lies in these directories; a volume that is mounted there belongs to the same user.
+RUN groupadd --gid 10001 flagfall \
+  && useradd --uid 10001 --gid flagfall --no-create-home --home-dir /var/lib/flagfall --shell /usr/sbin/nologin flagfall \
+  && mkdir -p /var/lib/flagfall/builds /var/lib/flagfall/cache /var/lib/flagfall/runner /var/lib/flagfall/storage \
+  && chown -R flagfall:flagfall /var/lib/flagfall \
+  && chmod -R go= /var/lib/flagfall
+WORKDIR /app
+COPY --from=dependencies /app/node_modules node_modules
+COPY package.json ./
+COPY docker docker
+COPY --from=build /app/dist/libs dist/libs
+COPY --from=build /app/dist/apps dist/apps
+
+ENV NODE_ENV=production \
+  HOST=0.0.0.0 \
+  PORT=8080 \
+  HEALTH_PORT=8081 \
+  CACHE_DIR=/var/lib/flagfall/cache \
+  STORAGE_URL=/var/lib/flagfall/storage \
+  RUNNER_BUILDS_DIR=/var/lib/flagfall/builds \
+  RUNNER_TOKEN_FILE=/var/lib/flagfall/runner/token
+USER 10001:10001
+EXPOSE 8080
+HEALTHCHECK --interval=5s --timeout=5s --retries=3 --start-period=60s CMD ["/app/docker/healthcheck"]
+ENTRYPOINT ["tini", "--", "/app/docker/flagfall"]
