@@ -47,3 +47,58 @@ it('runs the three stages, and the log of each job can be read', async () => {
   expect(jobs.build).toMatchObject({ status: 'success', runner: { runner_type: 'instance_type', is_shared: true } });
   expect(new Date(jobs.test.started_at) >= new Date(jobs.build.finished_at)).toBe(true);
 }, 60_000);
+
+it('gives a job its variables as GitLab’s runner would expand them, and hides its token', async () => {
+  const configuration = `
+    job:
+      variables:
+        DIRECTORY: $CI_PROJECT_DIR/cache
+        ADDRESS: see $CI_PIPELINE_URL
+        SHIELDED: $$HOME
+        NOTHING: "[$NOBODY_KNOWS]"
+      script:
+        - printf '%s\\n' "$DIRECTORY" "$ADDRESS" "$SHIELDED" "$NOTHING" "$FROM_CALLER" "$CI_COMMIT_TITLE"
+        - test "$DIRECTORY" = "$PWD/cache" && echo same directory
+        - echo "token $CI_JOB_TOKEN"
+        - git log -1 --format=%D`;
+  const project = await workshop.newProject('variables', { '.gitlab-ci.yml': configuration });
+  await project.repository.commit({ a: '1' }, 'Costs $5, or $HOME');
+  const pipelineId = await workshop.trigger(project, 'main', { FROM_CALLER: '$CI_COMMIT_BRANCH and 5$ each' });
+  await until('the pipeline to end', async () => {
+    const status = await workshop.pipelineStatus(project, pipelineId);
+    return status === 'success' || status === 'failed';
+  });
+  const { job } = await workshop.jobs(project, pipelineId);
+  const text = await log(project.id, job.id);
+  for (const line of [
+    'same directory',
+    `see ${workshop.url}/${project.path}/-/pipelines/${pipelineId}`,
+    '$HOME',
+    '[]',
+    'main and 5$ each',
+    'Costs $5, or $HOME',
+    'token [MASKED]',
+    'HEAD, origin/main',
+  ])
+    expect(text.split('\n')).toContainEqual(expect.stringContaining(line) as string);
+  expect(text).not.toContain('glcbt-');
+  expect(job.status).toBe('success');
+}, 60_000);
+
+it('stops a job that is canceled, after its after_script', async () => {
+  const configuration = `
+    job:
+      script: [echo started, sleep 600]
+      after_script: ['echo "ended as $CI_JOB_STATUS"']`;
+  const project = await workshop.newProject('canceled', { '.gitlab-ci.yml': configuration });
+  const pipelineId = await workshop.trigger(project);
+  const { job } = await workshop.jobs(project, pipelineId);
+  await until('the job to have begun', async () => (await log(project.id, job.id)).includes('started\n'), 20_000);
+  await workshop.must('POST', `/projects/${project.id}/jobs/${job.id}/cancel`);
+  await until(
+    'the job to be canceled',
+    async () => (await workshop.pipelineStatus(project, pipelineId)) === 'canceled',
+    30_000,
+  );
+  expect(await log(project.id, job.id)).toContain('ended as canceled');
+}, 60_000);
