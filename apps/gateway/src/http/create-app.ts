@@ -55,6 +55,11 @@ export async function createGateway(
     if (reply.getHeader('content-type') === 'application/json; charset=utf-8') void reply.type('application/json');
     done(null, payload);
   });
+  server.addHook('preClose', (done) => {
+    // What is under way when the server closes is answered on connections that their clients would keep, and the process would wait for them.
+    server.server.keepAliveTimeout = 1;
+    done();
+  });
   if (log.isLevelEnabled('debug')) logRequests(server, log);
   readBodies(server);
   const routes = new RouteTable(server);

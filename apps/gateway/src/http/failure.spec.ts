@@ -45,6 +45,7 @@ it.each<[string, unknown, boolean]>([
   ['connection failure', coded('08006'), true],
   ['inside TypeORM’s error', Object.assign(new Error('x'), { driverError: coded('57P01') }), true],
   ['without a code', new Error('Connection terminated unexpectedly'), true],
+  ['as the cause', new Error('could not be recorded', { cause: coded('57P01') }), true],
   ['pool', new Error('timeout exceeded when trying to connect'), true],
   ['query cancelled', coded('57014'), false],
   ['unknown table', coded('42P01'), false],

@@ -50,10 +50,12 @@ const awayTexts =
 export function isDatabaseAway(error: unknown): boolean {
   if (!types.isNativeError(error)) return false;
   // A refused connection to a name with two addresses, and TypeORM's wrapper around what the driver said.
-  const { code, driverError, syscall, errors } = error as Partial<
-    Record<'code' | 'driverError' | 'syscall' | 'errors', unknown>
+  const { code, driverError, syscall, errors, cause } = error as Partial<
+    Record<'code' | 'driverError' | 'syscall' | 'errors' | 'cause', unknown>
   >;
   if (Array.isArray(errors)) return errors.some(isDatabaseAway);
+  // Such as that of a trigger request which could not be recorded.
+  if (cause !== undefined && isDatabaseAway(cause)) return true;
   if (driverError !== undefined && driverError !== error && isDatabaseAway(driverError)) return true;
   // The socket file of a local server that is not there; any other missing file is a fault of ours.
   if (code === 'ENOENT' && syscall === 'connect') return true;

@@ -1,4 +1,9 @@
-import { type BeforeApplicationShutdown, Module, type OnApplicationBootstrap } from '@nestjs/common';
+import {
+  type BeforeApplicationShutdown,
+  Module,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
 import { ListWaitingJobs } from '#libs/contracts';
 import { CloneAccess } from '../clones/clone-access.js';
 import { ClonesController } from '../clones/clones.controller.js';
@@ -47,7 +52,7 @@ import { RunningJobsController } from './running-jobs.controller.js';
   ],
   exports: [JobLogs],
 })
-export class RunnersModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
+export class RunnersModule implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
   constructor(
     private readonly held: HeldRequests,
     private readonly contacts: JobContacts,
@@ -58,8 +63,12 @@ export class RunnersModule implements OnApplicationBootstrap, BeforeApplicationS
   }
 
   /** While the HTTP server waits for its callers, so that those that are held get their answer. */
-  async beforeApplicationShutdown(): Promise<void> {
+  beforeApplicationShutdown(): void {
     this.held.stop();
+  }
+
+  /** After the last caller: a pipeline service that does not answer must not keep callers waiting. */
+  async onApplicationShutdown(): Promise<void> {
     await this.contacts.stop();
   }
 }

@@ -33,6 +33,7 @@ export class TriggerRequests {
   #timer: NodeJS.Timeout | undefined;
   #republishing: Promise<void> | undefined;
   #forgetListener: (() => void) | undefined;
+  #stopping = false;
 
   constructor(ledger: Ledger, bus: Bus, limits: WaitingLimits, log: Logger) {
     this.#ledger = ledger;
@@ -50,7 +51,7 @@ export class TriggerRequests {
    * @throws LedgerUnavailable when the request may not have been recorded
    */
   async accept(request: TriggerRequest, respondAsync: boolean): Promise<TriggerAnswer> {
-    const waits = !respondAsync && this.#bus.connected && this.#waiting.size < this.#limits.callers;
+    const waits = !respondAsync && !this.#stopping && this.#bus.connected && this.#waiting.size < this.#limits.callers;
     const outcome = waits ? this.#outcomeOf(request.requestId) : Promise.resolve(null);
     try {
       await this.#ledger.record(request);
@@ -78,8 +79,9 @@ export class TriggerRequests {
     this.#forgetListener ??= this.#bus.onConnected(() => this.#republish());
   }
 
-  /** Stops, and sends those who still wait to their status URL. */
+  /** Stops, and sends those who still wait, and those who come, to their status URL. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     clearInterval(this.#timer);
     this.#forgetListener?.();
     await this.#republishing;
