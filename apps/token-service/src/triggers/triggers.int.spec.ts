@@ -215,7 +215,8 @@ describe.each(['in process', 'RabbitMQ'] as const)('trigger tokens, %s', (transp
     const ofProject = await newTrigger(service, project, as(ada, Maintainer));
     await service.say(ProjectDeleted, { projectId: project });
     await until('the trigger is gone', async () => (await credentials(ofProject.secret)).length === 0);
-    expect(await service.database.query('select from tokens.members where project_id = $1', [project])).toEqual([]);
+    const members = () => service.database.query('select from tokens.members where project_id = $1', [project]);
+    await until('the members are gone', async () => (await members()).length === 0);
   });
 });
 
