@@ -1,0 +1,123 @@
+import pg from 'pg';
+import type { Installation } from '../installation.js';
+import { eventually } from '../testing/eventually.js';
+import type { Verbs } from '../verbs.js';
+import type { Told } from './calls.js';
+
+const settleLimitMs = 60_000;
+
+/** What became of calls, by what was told about them. */
+export interface Audit {
+  created: number;
+  accepted: number;
+  refused: number;
+  unknown: number;
+}
+
+/**
+ * Waits until every request is settled, then holds what callers were told against the API and the database: whoever got a 2xx has exactly one
+ * pipeline, whoever was refused none, and whoever knows nothing (no answer, or a 503, which is also the answer when a commit was lost) at most one.
+ *
+ * @throws Error with every call for which that is not so
+ */
+export async function audit(installation: Installation, verbs: Verbs, calls: readonly Told[]): Promise<Audit> {
+  return withDatabase(installation, async (database) => {
+    await settled(database);
+    const pipelines = await pipelinesByNumber(database);
+    const faults: string[] = [];
+    const sums: Audit = { created: 0, accepted: 0, refused: 0, unknown: 0 };
+    for (const call of calls) {
+      const found = pipelines.get(call.number) ?? [];
+      const kind = kindOf(call);
+      sums[kind]++;
+      const expected = await expectedPipelines(verbs, call, kind, found.length);
+      if (String(found) !== String(expected ?? found) || found.length > 1)
+        faults.push(
+          `call ${call.number} was told ${call.status} ${JSON.stringify(call.body)}, and has the pipelines [${found.join()}]`,
+        );
+    }
+    if (faults.length > 0) throw new Error(faults.join('\n'));
+    return sums;
+  });
+}
+
+/** How many requests are recorded and have no outcome yet. */
+export function openRequests(installation: Installation): Promise<number> {
+  return withDatabase(installation, countOpen);
+}
+
+async function withDatabase<Result>(
+  { databaseUrl }: Installation,
+  use: (database: pg.Client) => Promise<Result>,
+): Promise<Result> {
+  const database = new pg.Client({ connectionString: databaseUrl });
+  await database.connect();
+  try {
+    return await use(database);
+  } finally {
+    await database.end();
+  }
+}
+
+async function countOpen(database: pg.Client): Promise<number> {
+  const { rows } = await database.query<{ open: number }>(
+    `select count(*)::int as open from gateway.trigger_requests where state = 'accepted'`,
+  );
+  return rows[0]?.open ?? 0;
+}
+
+function kindOf({ status }: Told): keyof Audit {
+  if (status === 201) return 'created';
+  if (status === 202) return 'accepted';
+  return status === undefined || status === 503 ? 'unknown' : 'refused';
+}
+
+/** The pipelines that a call must have; null where one or none is right. */
+async function expectedPipelines(
+  verbs: Verbs,
+  { body }: Told,
+  kind: keyof Audit,
+  found: number,
+): Promise<number[] | null> {
+  if (kind === 'unknown') return null;
+  if (kind === 'refused') return [];
+  if (kind === 'created') return [(await verbs.root({ path: `/projects/${body.project_id}/pipelines/${body.id}` })).id];
+  const { status, pipeline } = await outcome(verbs, body.status_url);
+  if (status !== 'created') throw new Error(`${body.status_url} says ${status}, and there are ${found} pipelines`);
+  return [pipeline.id];
+}
+
+/** What a status URL tells. */
+export async function outcome(verbs: Verbs, statusUrl: string) {
+  const { pathname } = new URL(statusUrl);
+  const { status, body } = await verbs.api.call({ path: pathname.replace('/api/v4', '') });
+  if (status !== 200) throw new Error(`${statusUrl} answered ${status}`);
+  return body;
+}
+
+/** What waits for a minute until it is published again need not be waited for: to the ledger that minute has passed. */
+async function settled(database: pg.Client): Promise<void> {
+  await eventually(
+    'all requests to be settled',
+    async () => {
+      await database.query(
+        `update gateway.trigger_requests set next_publish_at = now()
+         where state = 'accepted' and received_at < now() - interval '3 seconds' and publish_attempts < 2`,
+      );
+      return (await countOpen(database)) === 0;
+    },
+    settleLimitMs,
+  );
+}
+
+async function pipelinesByNumber(database: pg.Client): Promise<Map<string, number[]>> {
+  const { rows } = await database.query<{ id: number; variables: { key: string; value: string }[] }>(
+    'select id::int, variables from pipelines.pipelines order by id',
+  );
+  const byNumber = new Map<string, number[]>();
+  for (const { id, variables } of rows) {
+    const number = variables.find(({ key }) => key === 'NUMBER')?.value;
+    if (number !== undefined) byNumber.set(number, [...(byNumber.get(number) ?? []), id]);
+  }
+  return byNumber;
+}
