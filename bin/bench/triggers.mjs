@@ -7,13 +7,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import amqplib from 'amqplib';
 import pg from 'pg';
 import { root, say } from '../prepare.mjs';
+import { listenerOn, secondsOf, secondsOfChildren, secondsOfDatabase } from './cpu.mjs';
 import { load, median } from './load.mjs';
 
 const projects = 20;
-const rounds = 3;
+const rounds = Number(process.env.BENCH_ROUNDS ?? 3);
 const seconds = Number(process.env.BENCH_SECONDS ?? 5);
-const connections = [1, 16, 64, 256];
-const ticksPerSecond = 100;
+const connections = (process.env.BENCH_CONNECTIONS ?? '1,16,64,256').split(',').map(Number);
 /** The default of event handlers. */
 const retryDelaysMs = [1_000, 5_000, 30_000, 120_000];
 
@@ -50,6 +50,7 @@ class Bench {
     this.servers = servers;
     this.home = mkdtempSync(join(tmpdir(), 'flagfall-bench-'));
     this.processes = [];
+    this.backends = new Map();
     this.rootToken = `glpat-${randomBytes(20).toString('hex')}`;
     this.basePort = 20_000 + (process.pid % 10_000);
     this.url = `http://127.0.0.1:${this.basePort}`;
@@ -78,6 +79,7 @@ class Bench {
       BENCH_NAMESPACE: this.id,
     };
     say('starting the services …');
+    this.broker = listenerOn(Number(new URL(this.servers.amqp).port || 5672));
     this.pids = {};
     for (const service of ['token-service', 'pipeline-service', 'gateway'])
       this.pids[service] = this.spawn(service, [`dist/apps/${service}/src/main.js`]).pid;
@@ -181,19 +183,29 @@ class Bench {
         ].join(' | '),
       );
     }
-    const busy = samples.get(`${kinds[3][0]}|64`);
-    console.log('\nCPU per trigger at 64 connections, milliseconds:');
-    for (const part of Object.keys(busy[0].cpu))
-      console.log(
-        `  ${part}: ${median(busy.map((sample) => (1000 * sample.cpu[part]) / (sample.perSecond * seconds))).toFixed(2)}`,
+    console.log('\nCPU per trigger, milliseconds:');
+    const parts = Object.keys(samples.get(`${kinds[3][0]}|${connections[0]}`)[0].cpu);
+    console.log(['connections', ...parts, 'in all'].join(' | '));
+    for (const count of connections) {
+      const used = parts.map((part) =>
+        median(
+          samples
+            .get(`${kinds[3][0]}|${count}`)
+            .map(({ cpu, perSecond }) => (1000 * cpu[part]) / (perSecond * seconds)),
+        ),
       );
+      console.log([count, ...[...used, used.reduce((sum, one) => sum + one)].map((ms) => ms.toFixed(2))].join(' | '));
+    }
   }
 
-  /** Seconds of CPU so far: the services, and git below the pipeline service. */
+  /** Seconds of CPU so far. RabbitMQ's are those of all its users, its process being one for all. */
   cpu() {
-    const used = Object.fromEntries(Object.entries(this.pids).map(([name, pid]) => [name, ownSeconds(pid)]));
-    used.git = childSeconds(this.pids['pipeline-service']);
-    return used;
+    return {
+      ...Object.fromEntries(Object.entries(this.pids).map(([name, pid]) => [name, secondsOf(pid)])),
+      git: secondsOfChildren(this.pids['pipeline-service']),
+      PostgreSQL: secondsOfDatabase(this.id, this.backends),
+      RabbitMQ: this.broker ? secondsOf(this.broker) : 0,
+    };
   }
 
   /** Everything that was answered is there, once. */
@@ -263,21 +275,6 @@ class Bench {
     for (const exchange of Object.values(exchangesOf(this.id))) await channel.deleteExchange(exchange);
     await connection.close();
   }
-}
-
-function ownSeconds(pid) {
-  return ticks(pid, 13) / ticksPerSecond;
-}
-
-/** Of children that have ended and been waited for. */
-function childSeconds(pid) {
-  return ticks(pid, 15) / ticksPerSecond;
-}
-
-/** Two neighbouring fields of /proc/<pid>/stat, counted behind the command's name: time in the program and in the kernel. */
-function ticks(pid, field) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return Number(fields[field - 2]) + Number(fields[field - 1]);
 }
 
 function subtract(after, before) {
