@@ -6,8 +6,10 @@ const gate = () => {
   return { open, opened };
 };
 
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
 describe('Batches', () => {
-  it('runs a lone item at once and those that arrive meanwhile together', async () => {
+  it('runs what came in one turn of the event loop, those that arrive meanwhile together', async () => {
     const { open, opened } = gate();
     const seen: number[][] = [];
     const batches = new Batches<number, number>(async (items) => {
@@ -16,8 +18,7 @@ describe('Batches', () => {
       return items.map((item) => item * 10);
     });
     const first = batches.add(1);
-    await Promise.resolve();
-    await Promise.resolve();
+    await turn();
     const later = [batches.add(2), batches.add(3)];
     expect(seen).toEqual([[1]]);
     open();
@@ -50,7 +51,7 @@ describe('Batches', () => {
   it('says when it has drained', async () => {
     const done: number[] = [];
     const batches = new Batches<number, number>(async (items) => {
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
       done.push(...items);
       return items;
     });

@@ -63,8 +63,8 @@ export class Batches<Item, Result> {
 
   async #run(): Promise<void> {
     this.#running += 1;
-    // Callers of the same turn of the event loop share the first batch.
-    await Promise.resolve();
+    // Callers whose requests were read from their sockets in the same turn of the event loop share the first batch.
+    await new Promise(setImmediate);
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, this.#limit);
       await this.#try(batch);

@@ -10,10 +10,11 @@ function steered() {
 }
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-it('asks at once, and lets those who come meanwhile wait together for the next query', async () => {
+it('asks for those who came in one turn, and lets those who come meanwhile wait together for the next query', async () => {
   const { queries, read } = steered();
   const shared = new SharedRead(read);
   const first = shared.get('a');
+  await turn();
   expect(queries.map(({ keys }) => keys)).toEqual([['a']]);
   const later = [shared.get('a'), shared.get('b'), shared.get('a'), shared.get('c')];
   await turn();
@@ -37,6 +38,7 @@ it('a query that fails fails those who waited for it, and nobody else', async ()
   const { queries, read } = steered();
   const shared = new SharedRead(read);
   const first = shared.get('a');
+  await turn();
   const second = shared.get('b');
   queries[0]?.fail(new Error('away'));
   await expect(first).rejects.toThrow('away');
@@ -49,6 +51,7 @@ it('a query that hangs is a 503, and the next one does not wait for it', async (
   const { queries, read } = steered();
   const shared = new SharedRead(read, 20);
   const first = shared.get('a');
+  await turn();
   const second = shared.get('b');
   await expect(first).rejects.toMatchObject({ status: 503 });
   await turn();

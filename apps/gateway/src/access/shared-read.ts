@@ -36,6 +36,8 @@ export class SharedRead<Key, Value> {
 
   async #run(): Promise<void> {
     this.#running = true;
+    // Look-ups of the same turn of the event loop share the first query.
+    await new Promise(setImmediate);
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
       this.#waiting = [];
