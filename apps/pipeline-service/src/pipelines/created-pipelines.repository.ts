@@ -1,16 +1,10 @@
 import { JobQueued, PipelineCreated, type PipelineFacts, type Status, type TriggerOutcome } from '#libs/contracts';
-import type { Job } from '#libs/ci-config';
-import { Batches, isDataError, type Outbox, type Say } from '#libs/persistence';
+import { Batches, isDataError, type Outbox } from '#libs/persistence';
 import type { EntityManager } from 'typeorm';
 import type { ResolvedRef } from '../repositories/repositories.js';
 import type { CreationRefusal } from './creation-checks.js';
 import type { PipelineOrder } from './pipeline-order.js';
-
-/** A job of the plan and the status it starts in. */
-export interface FirstJob {
-  job: Job;
-  status: Status;
-}
+import { addPlans, knownPlans, type Plan, type PlanIds, planKey } from './plans.repository.js';
 
 /** A pipeline as it will be stored, but for its numbers. */
 export interface PlannedPipeline {
@@ -18,11 +12,9 @@ export interface PlannedPipeline {
   resolved: ResolvedRef;
   protected: boolean;
   name: string | null;
-  stages: string[];
-  jobs: FirstJob[];
+  /** None for a pipeline that failed before it had jobs. */
+  plan: Plan | null;
   status: Status;
-  /** Seconds, of jobs that name no time limit. */
-  timeout: number;
   /** Pipelines per minute for one user and commit; 0 for any number (trigger-api.md §1.9). */
   creationLimit: number;
   /** Already taken, where the configuration wanted to see it. */
@@ -82,20 +74,20 @@ export class CreatedPipelines {
 
   async #store(decisions: Decision[]): Promise<TriggerOutcome[]> {
     const sorted = [...decisions].sort((a, b) => (a.order.requestId < b.order.requestId ? -1 : 1));
-    const { outcomes, actors } = await this.#outbox.transaction(async (manager, say) => {
+    const actors = this.#unknownUsers(sorted);
+    const outcomes = await this.#outbox.transaction(async (manager, say) => {
       const now = new Date();
-      const numbers = await claim(manager, sorted, now);
-      const mine = sorted.filter(({ order }) => numbers.claimed.delete(order.requestId));
-      const crowded = await overCreationLimit(manager, mine, now);
-      const { outcomes: decided, pipelines, jobs } = number(say, mine, numbers, crowded, now);
-      const unknown = this.#unknownUsers(mine);
-      await writeAll(manager, { pipelines, jobs, users: unknown, outcomes: decided, now });
-      if (mine.length === decisions.length) return { outcomes: decided, actors: unknown };
-      const others = await this.stored(
-        manager,
-        sorted.map(({ order }) => order.requestId),
-      );
-      return { outcomes: new Map([...others, ...decided]), actors: unknown };
+      const numbers = await takeNumbers(manager, sorted);
+      await addMissingPlans(manager, sorted, numbers);
+      const crowded = await overCreationLimit(manager, sorted, now);
+      const numbered = sorted.map((decision) => number(decision, numbers, crowded, now));
+      const { claimed, queued } = await write(manager, numbered, actors, now);
+      for (const job of queued) say(JobQueued, job);
+      const own = numbered.filter(({ outcome }) => claimed.has(outcome.requestId));
+      for (const { facts } of own) if (facts) say(PipelineCreated, createdEvent(facts));
+      const told = new Map(own.map(({ outcome }) => [outcome.requestId, outcome]));
+      const others = sorted.map(({ order }) => order.requestId).filter((id) => !told.has(id));
+      return others.length === 0 ? told : new Map([...told, ...(await this.stored(manager, others))]);
     });
     for (const actor of actors) this.#knownUsers.add(userKey(actor));
     return decisions.map(({ order }) => outcomes.get(order.requestId) as TriggerOutcome);
@@ -114,30 +106,29 @@ function userKey({ id, username, name }: PipelineOrder['actor']): string {
 }
 
 interface Numbers {
-  /** Requests that nobody had decided before. */
-  claimed: Set<string>;
   /** By project: the next one. A project that is not there any more has none. */
   iids: Map<number, number>;
   /** Descending, so that `pop` gives the smallest. */
   pipelineIds: number[];
-  jobIds: number[];
+  plans: PlanIds;
 }
 
 /**
- * In one round trip: takes the counters of the projects for the length of the transaction, takes ids for all rows, and claims the requests.
+ * In one round trip: takes the counters of the projects for the length of the transaction, ids for the pipelines, and the plans that are known.
  * Counters come first and in order, requests in order, so that two batches never wait for each other in a circle. `no key update`: the foreign
  * keys of rows that others insert must not wait. Numbers taken for a request that was decided before are not used.
  */
-async function claim(manager: EntityManager, sorted: Decision[], now: Date): Promise<Numbers> {
+async function takeNumbers(manager: EntityManager, sorted: Decision[]): Promise<Numbers> {
   const counts = new Map<number, number>();
+  const plans = new Map<string, Plan>();
   let pipelines = 0;
-  let jobs = 0;
   for (const { order, pipeline } of sorted) {
     if (!pipeline) continue;
     counts.set(order.projectId, (counts.get(order.projectId) ?? 0) + (pipeline.iid === null ? 1 : 0));
     pipelines += 1;
-    jobs += pipeline.jobs.length;
+    if (pipeline.plan) plans.set(planKey(pipeline.plan), pipeline.plan);
   }
+  const wanted = [...plans.values()];
   const [row] = (await manager.query(
     `with locked as materialized (
        select id from pipelines.projects where id = any($1::bigint[]) and state = 'active' order by id for no key update
@@ -146,68 +137,64 @@ async function claim(manager: EntityManager, sorted: Decision[], now: Date): Pro
        from unnest($1::bigint[], $2::int[]) as wanted (id, count) join locked using (id)
        where project.id = wanted.id
        returning project.id, project.next_iid - wanted.count as first
-     ), claimed as (
-       insert into pipelines.trigger_outcomes (request_id, created_at)
-       select request_id, $6 from unnest($5::uuid[]) as asked (request_id) where (select count(*) from bumped) >= 0
-       on conflict do nothing returning request_id
-     )
+     ), known as materialized (${knownPlans('$4', '$5')})
      select (select coalesce(json_object_agg(id, first), '{}') from bumped) as iids,
             array(select nextval('pipelines.pipelines_id_seq') from generate_series(1, $3)) as "pipelineIds",
-            array(select nextval('pipelines.jobs_id_seq') from generate_series(1, $4)) as "jobIds",
-            array(select request_id::text from claimed) as claimed`,
-    [[...counts.keys()], [...counts.values()], pipelines, jobs, sorted.map(({ order }) => order.requestId), now],
+            (select coalesce(json_agg(known), '[]') from known) as plans`,
+    [
+      [...counts.keys()],
+      [...counts.values()],
+      pipelines,
+      wanted.map(({ projectId }) => projectId),
+      wanted.map(({ hash }) => hash),
+    ],
   )) as {
     iids: Record<string, number>;
     pipelineIds: (number | string)[];
-    jobIds: (number | string)[];
-    claimed: string[];
+    plans: { id: number; projectId: number; hash: string }[];
   }[];
-  const descending = (ids: (number | string)[]): number[] => ids.map(Number).sort((a, b) => b - a);
   return {
-    claimed: new Set(row?.claimed),
     iids: new Map(Object.entries(row?.iids ?? {}).map(([id, first]) => [Number(id), first])),
-    pipelineIds: descending(row?.pipelineIds ?? []),
-    jobIds: descending(row?.jobIds ?? []),
+    pipelineIds: (row?.pipelineIds ?? []).map(Number).sort((a, b) => b - a),
+    plans: new Map(row?.plans.map((plan) => [planKey(plan), plan.id])),
   };
 }
 
-interface Numbered {
-  outcomes: Map<string, TriggerOutcome>;
-  pipelines: object[];
-  jobs: object[];
+async function addMissingPlans(manager: EntityManager, decisions: Decision[], numbers: Numbers): Promise<void> {
+  const missing = new Map<string, Plan>();
+  for (const { order, pipeline } of decisions)
+    if (pipeline?.plan && numbers.iids.has(order.projectId) && !numbers.plans.has(planKey(pipeline.plan)))
+      missing.set(planKey(pipeline.plan), pipeline.plan);
+  if (missing.size === 0) return;
+  for (const [key, id] of await addPlans(manager, [...missing.values()])) numbers.plans.set(key, id);
 }
 
-/** Gives decisions their numbers: rows to be written, and outcomes to be told. */
-function number(say: Say, decisions: Decision[], numbers: Numbers, crowded: Set<string>, now: Date): Numbered {
-  const result: Numbered = { outcomes: new Map(), pipelines: [], jobs: [] };
-  for (const { order, pipeline, refusal } of decisions) {
-    const firstIid = numbers.iids.get(order.projectId);
-    const instead = pipeline && (crowded.has(order.requestId) ? tooMany : firstIid === undefined ? gone : null);
-    if (!pipeline || instead) {
-      result.outcomes.set(order.requestId, refused(order, instead ?? (refusal as CreationRefusal)));
-      continue;
-    }
-    const iid = pipeline.iid ?? (firstIid as number);
-    if (pipeline.iid === null) numbers.iids.set(order.projectId, iid + 1);
-    const id = numbers.pipelineIds.pop() as number;
-    const facts = pipelineFacts(id, iid, order, pipeline, refusal, now);
-    result.pipelines.push(pipelineRow(facts, order, pipeline, refusal));
-    for (const [position, { job, status }] of pipeline.jobs.entries()) {
-      const jobId = numbers.jobIds.pop() as number;
-      result.jobs.push(jobRow(jobId, position, job, status, facts, order, pipeline));
-      if (status === 'pending')
-        say(JobQueued, { jobId, projectId: order.projectId, tags: job.tags, protected: pipeline.protected });
-    }
-    say(PipelineCreated, {
-      pipelineId: id,
-      projectId: order.projectId,
-      triggerId: order.trigger?.id ?? null,
-      createdAt: facts.createdAt,
-    });
-    const outcome = refusal ? refused(order, refusal, id) : { requestId: order.requestId, pipeline: facts };
-    result.outcomes.set(order.requestId, outcome);
-  }
-  return result;
+/** A decision with its numbers: what will be told, and the row to be written. */
+interface Numbered {
+  outcome: TriggerOutcome;
+  facts: PipelineFacts | null;
+  row: object | null;
+}
+
+function number({ order, pipeline, refusal }: Decision, numbers: Numbers, crowded: Set<string>, now: Date): Numbered {
+  const firstIid = numbers.iids.get(order.projectId);
+  const instead = pipeline && (crowded.has(order.requestId) ? tooMany : firstIid === undefined ? gone : null);
+  if (!pipeline || instead)
+    return { outcome: refused(order, instead ?? (refusal as CreationRefusal)), facts: null, row: null };
+  const iid = pipeline.iid ?? (firstIid as number);
+  if (pipeline.iid === null) numbers.iids.set(order.projectId, iid + 1);
+  const id = numbers.pipelineIds.pop() as number;
+  const facts = pipelineFacts(id, iid, order, pipeline, refusal, now);
+  const planId = pipeline.plan ? (numbers.plans.get(planKey(pipeline.plan)) ?? null) : null;
+  return {
+    outcome: refusal ? refused(order, refusal, id) : { requestId: order.requestId, pipeline: facts },
+    facts,
+    row: pipelineRow(facts, order, pipeline, planId, refusal),
+  };
+}
+
+function createdEvent({ id, projectId, trigger, createdAt }: PipelineFacts): PipelineCreated {
+  return { pipelineId: id, projectId, triggerId: trigger?.id ?? null, createdAt };
 }
 
 function refused(
@@ -292,6 +279,7 @@ function pipelineRow(
   facts: PipelineFacts,
   order: PipelineOrder,
   pipeline: PlannedPipeline,
+  planId: number | null,
   refusal: CreationRefusal | null,
 ): object {
   return {
@@ -316,87 +304,66 @@ function pipelineRow(
     channel: order.channel,
     upstream: order.upstream,
     variables: order.variables,
-    stages: pipeline.stages,
-    created_at: facts.createdAt,
+    plan_id: planId,
     finished_at: facts.finishedAt,
   };
 }
 
-function jobRow(
-  id: number,
-  position: number,
-  job: Job,
-  status: Status,
-  facts: PipelineFacts,
-  order: PipelineOrder,
-  pipeline: PlannedPipeline,
-): object {
-  return {
-    id,
-    pipeline_id: facts.id,
-    project_id: facts.projectId,
-    position,
-    name: job.name,
-    stage: job.stage,
-    stage_idx: job.stageIdx,
-    status,
-    when: job.when,
-    allow_failure: job.allowFailure,
-    scheduling: job.scheduling,
-    needs: job.needs,
-    definition: job,
-    tags: job.tags,
-    protected: pipeline.protected,
-    user_id: order.actor.id,
-    timeout_seconds: job.timeout ?? pipeline.timeout,
-    created_at: facts.createdAt,
-    queued_at: status === 'pending' ? facts.createdAt : null,
-    scheduled_at:
-      status === 'scheduled' ? new Date(Date.parse(facts.createdAt) + (job.startIn ?? 0) * 1000).toISOString() : null,
-  };
+interface Written {
+  /** Requests that nobody had decided before. */
+  claimed: Set<string>;
+  /** Jobs that wait for a runner from the start. */
+  queued: JobQueued[];
 }
 
-interface Rows {
-  pipelines: object[];
-  jobs: object[];
-  users: PipelineOrder['actor'][];
-  outcomes: Map<string, TriggerOutcome>;
-  now: Date;
-}
-
-/** One statement for everything. What is known of a user is not overwritten: events may have told something newer. */
-async function writeAll(manager: EntityManager, { pipelines, jobs, users, outcomes, now }: Rows): Promise<void> {
-  await manager.query(
-    `with new_pipelines as (
+/**
+ * One statement for everything: claims the requests, and writes what belongs to those that nobody had decided before. What is known of a user
+ * is not overwritten: events may have told something newer.
+ */
+async function write(
+  manager: EntityManager,
+  numbered: Numbered[],
+  users: PipelineOrder['actor'][],
+  now: Date,
+): Promise<Written> {
+  const outcomes = numbered.map(({ outcome: { requestId, pipeline, refusal } }) => ({
+    request_id: requestId,
+    outcome: { pipeline, refusal },
+  }));
+  const pipelines = numbered.flatMap(({ row }) => row ?? []);
+  const [row] = (await manager.query(
+    `with claimed as (
+       insert into pipelines.trigger_outcomes (request_id, outcome, created_at)
+       select request_id, outcome, $4 from json_to_recordset($1) as decided (request_id uuid, outcome json)
+       on conflict do nothing returning request_id
+     ), new_pipelines as (
        insert into pipelines.pipelines (id, project_id, iid, request_id, source, ref, tag, protected, sha, commit, tag_message, status, name,
-         yaml_errors, failure_reason, user_id, trigger_id, trigger_short_token, channel, upstream, variables, stages, created_at, updated_at, finished_at)
+         yaml_errors, failure_reason, user_id, trigger_id, trigger_short_token, channel, upstream, variables, plan_id, created_at, updated_at, finished_at)
        select id, project_id, iid, request_id, source, ref, tag, protected, sha, commit, tag_message, status, name,
-         yaml_errors, failure_reason, user_id, trigger_id, trigger_short_token, channel, upstream, variables, stages, created_at, created_at, finished_at
-       from json_to_recordset($1) as row (id bigint, project_id bigint, iid bigint, request_id uuid, source text, ref text, tag boolean,
-         protected boolean, sha text, commit jsonb, tag_message text, status text, name text, yaml_errors text, failure_reason text, user_id bigint,
-         trigger_id bigint, trigger_short_token text, channel text, upstream jsonb, variables jsonb, stages text[], created_at timestamptz, finished_at timestamptz)
+         yaml_errors, failure_reason, user_id, trigger_id, trigger_short_token, channel, upstream, variables, plan_id, $4, $4, finished_at
+       from json_to_recordset($2) as row (id bigint, project_id bigint, iid bigint, request_id uuid, source text, ref text, tag boolean,
+         protected boolean, sha text, commit json, tag_message text, status text, name text, yaml_errors text, failure_reason text, user_id bigint,
+         trigger_id bigint, trigger_short_token text, channel text, upstream json, variables json, plan_id bigint, finished_at timestamptz)
+         join claimed using (request_id)
+       returning id, project_id, protected, user_id, plan_id
      ), new_jobs as (
-       insert into pipelines.jobs (id, pipeline_id, project_id, position, name, stage, stage_idx, status, "when", allow_failure, scheduling, needs,
-         definition, tags, protected, user_id, timeout_seconds, created_at, updated_at, queued_at, scheduled_at)
-       select id, pipeline_id, project_id, position, name, stage, stage_idx, status, "when", allow_failure, scheduling, needs,
-         definition, tags, protected, user_id, timeout_seconds, created_at, created_at, queued_at, scheduled_at
-       from json_to_recordset($2) as row (id bigint, pipeline_id bigint, project_id bigint, position integer, name text, stage text, stage_idx integer,
-         status text, "when" text, allow_failure boolean, scheduling text, needs jsonb, definition jsonb, tags text[], protected boolean, user_id bigint,
-         timeout_seconds integer, created_at timestamptz, queued_at timestamptz, scheduled_at timestamptz)
+       insert into pipelines.jobs (pipeline_id, project_id, plan_id, position, name, stage, stage_idx, status, "when", allow_failure, scheduling,
+         needs, tags, protected, user_id, timeout_seconds, created_at, updated_at, queued_at, scheduled_at)
+       select pipeline.id, pipeline.project_id, plan_id, job.position, job.name, job.stage, job.stage_idx, job.status, job."when", job.allow_failure,
+         job.scheduling, job.needs, job.tags, pipeline.protected, pipeline.user_id, job.timeout_seconds, $4, $4,
+         case job.status when 'pending' then $4 end,
+         case job.status when 'scheduled' then $4 + make_interval(secs => (job.definition ->> 'startIn')::int) end
+       from new_pipelines as pipeline join pipelines.planned_jobs as job using (plan_id) order by pipeline.id, job.position
+       returning id, project_id, status, tags, protected
      ), new_users as (
        insert into pipelines.users (id, username, name, email, state, updated_at)
        select id, username, name, email, state, $4 from json_to_recordset($3) as row (id bigint, username text, name text, email text, state text)
        on conflict (id) do nothing
      )
-     update pipelines.trigger_outcomes as stored set outcome = decided.outcome
-     from unnest($5::uuid[], $6::jsonb[]) as decided (request_id, outcome) where stored.request_id = decided.request_id`,
-    [
-      JSON.stringify(pipelines),
-      JSON.stringify(jobs),
-      JSON.stringify(users),
-      now,
-      [...outcomes.keys()],
-      [...outcomes.values()].map(({ pipeline, refusal }) => JSON.stringify({ pipeline, refusal })),
-    ],
-  );
+     select array(select request_id::text from claimed) as claimed,
+       (select coalesce(json_agg(json_build_object('jobId', id, 'projectId', project_id, 'tags', tags, 'protected', protected)), '[]')
+        from new_jobs where status = 'pending') as queued`,
+    [JSON.stringify(outcomes), JSON.stringify(pipelines), JSON.stringify(users), now],
+  )) as { claimed: string[]; queued: JobQueued[] }[];
+  return { claimed: new Set(row?.claimed), queued: row?.queued ?? [] };
 }

@@ -27,7 +27,8 @@ export async function finishJob(
   now: Date,
 ): Promise<Moved> {
   const [job] = (await manager.query(
-    'select pipeline_id as "pipelineId", definition, attempt from pipelines.jobs where id = $1',
+    `select pipeline_id as "pipelineId", definition, attempt
+     from pipelines.jobs join pipelines.planned_jobs using (plan_id, position) where id = $1`,
     [jobId],
   )) as {
     pipelineId: number;

@@ -12,6 +12,7 @@ import { type CreationRefusal, checkProjectAndActor, checkProtectedRef, checkVar
 import type { CreatedPipelines, Decision, PlannedPipeline } from './created-pipelines.repository.js';
 import { keepsFailedPipeline, type PipelineOrder } from './pipeline-order.js';
 import { planningContext } from './planning-context.js';
+import { planOf } from './plans.repository.js';
 import type { Server } from './predefined-variables.js';
 
 const defaultConfigPath = '.gitlab-ci.yml';
@@ -95,10 +96,8 @@ export class PipelineCreation {
       resolved,
       protected: protection.protected,
       name: null,
-      stages: [],
-      jobs: [],
+      plan: null,
       status: 'created',
-      timeout: project.timeoutSeconds,
       creationLimit: project.pipelineLimitPerProjectUserSha,
       iid: null,
     };
@@ -129,7 +128,7 @@ export class PipelineCreation {
       context.predefined = [...context.predefined, { key: 'CI_PIPELINE_IID', value: String(pipeline.iid) }];
     }
     const plan = planPipeline(file.parsed.config, { ...context, listFiles: () => file.paths });
-    return decideByPlan(order, pipeline, plan);
+    return decideByPlan(order, project, pipeline, plan);
   }
 
   /** Only configurations that look at it pay for a number before it is certain that there will be a pipeline. */
@@ -159,7 +158,12 @@ function configError(message: string, failureReason = 'config_error'): CreationR
 }
 
 /** What leaves a failed pipeline can be looked up there; what means "nothing to run here" leaves nothing (trigger-api.md §1.6). */
-function decideByPlan(order: PipelineOrder, pipeline: PlannedPipeline, plan: Plan): Decision {
+function decideByPlan(
+  order: PipelineOrder,
+  project: ProjectForCreation,
+  pipeline: PlannedPipeline,
+  plan: Plan,
+): Decision {
   if (!plan.ok) {
     const message = plan.errors[0] ?? '';
     const filtered = plan.reason === 'filtered_by_rules' || plan.reason === 'filtered_by_workflow_rules';
@@ -170,12 +174,16 @@ function decideByPlan(order: PipelineOrder, pipeline: PlannedPipeline, plan: Pla
   const first = nextStatuses(
     plan.jobs.map((job) => ({ ...job, status: 'created' as const, needs: job.needs.map(({ name }) => name) })),
   );
-  const jobs = plan.jobs.map((job) => ({ job, status: first.get(job.name) ?? ('created' as const) }));
+  const jobs = plan.jobs.map((job) => ({
+    job,
+    status: first.get(job.name) ?? ('created' as const),
+    timeout: job.timeout ?? project.timeoutSeconds,
+  }));
   const status =
     compositeStatus(jobs.map(({ job, status }) => ({ status, allowFailure: job.allowFailure }))) ?? 'skipped';
   return {
     order,
-    pipeline: { ...pipeline, name: plan.name ?? null, stages: plan.stages, jobs, status },
+    pipeline: { ...pipeline, name: plan.name ?? null, plan: planOf(project.id, jobs), status },
     refusal: null,
   };
 }

@@ -32,6 +32,7 @@ import { PipelineCreation } from './pipeline-creation.js';
 import { listPipelines } from './pipeline-list.js';
 import { checkMayRun, mayReadVariables } from './pipeline-rights.js';
 import { readPipelines, type Sql } from './pipelines.repository.js';
+import { removeUnusedPlan } from './plans.repository.js';
 import { lockPipelines, moveJobs, processPipeline } from './statuses.repository.js';
 
 interface Found {
@@ -180,7 +181,11 @@ export class PipelinesHandler {
       )) as {
         id: number;
       }[];
-      await manager.query('delete from pipelines.pipelines where id = $1', [pipelineId]);
+      const [[gone]] = (await manager.query(
+        'delete from pipelines.pipelines where id = $1 returning plan_id as "planId"',
+        [pipelineId],
+      )) as [{ planId: number | null }[], number];
+      await removeUnusedPlan(manager, gone?.planId ?? null);
       say(PipelineDeleted, {
         pipelineId,
         projectId,

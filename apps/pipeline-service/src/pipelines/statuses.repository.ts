@@ -86,7 +86,8 @@ export async function moveJobs(
          queued_at = case move.target when 'pending' then $4 when 'created' then null else queued_at end,
          started_at = case move.target when 'running' then $4 else started_at end,
          finished_at = case when move.target in ('success', 'failed', 'canceled') then $4 else finished_at end,
-         scheduled_at = case move.target when 'scheduled' then $4 + make_interval(secs => (definition ->> 'startIn')::int) else null end,
+         scheduled_at = case move.target when 'scheduled' then $4 + make_interval(secs => (
+           select (definition ->> 'startIn')::int from pipelines.planned_jobs as planned where planned.plan_id = job.plan_id and planned.position = job.position)) else null end,
          failure_reason = case move.target when 'failed' then $5 else null end,
          exit_code = coalesce($6, exit_code),
          coverage = coalesce($7, coverage),

@@ -157,8 +157,8 @@ describe('projects', () => {
     it('hides the project at once, then removes it and gives its path back', async () => {
       const project = await running.ask(CreateProject, creation({ path: 'gone' }));
       await running.database.query(
-        `insert into pipelines.pipelines (project_id, iid, source, ref, tag, protected, sha, commit, status, variables, stages, created_at, updated_at)
-         select $1, number, 'api', 'main', false, false, '', '{}', 'success', '[]', '{}', now(), now() from generate_series(1, 450) number`,
+        `insert into pipelines.pipelines (project_id, iid, source, ref, tag, protected, sha, commit, status, variables, created_at, updated_at)
+         select $1, number, 'api', 'main', false, false, '', '{}', 'success', '[]', now(), now() from generate_series(1, 450) number`,
         [project.id],
       );
       await running.ask(DeleteProject, { projectId: project.id });

@@ -116,9 +116,9 @@ export class JobReportsHandler {
 
 async function find(manager: EntityManager, { jobId, tokenHash }: ReportJob): Promise<Reported | undefined> {
   const [job] = (await manager.query(
-    `select pipeline_id as "pipelineId", status, definition -> 'options' ->> 'coverage' as "coveragePattern",
+    `select pipeline_id as "pipelineId", job.status, definition -> 'options' ->> 'coverage' as "coveragePattern",
        coalesce(token_hash = decode($2, 'hex'), false) and erased_at is null as fits
-     from pipelines.jobs where id = $1`,
+     from pipelines.jobs as job join pipelines.planned_jobs using (plan_id, position) where id = $1`,
     [jobId, tokenHash],
   )) as Reported[];
   return job;
