@@ -14,7 +14,7 @@ export function outboxTable(schema: string): string {
   return `create table ${pg.escapeIdentifier(schema)}.outbox (
     id bigint generated always as identity primary key,
     type text not null,
-    messages jsonb not null,
+    messages json not null,
     attempts integer not null default 0,
     next_attempt_at timestamptz not null,
     created_at timestamptz not null default now()
@@ -103,16 +103,13 @@ export class Outbox {
 
   async #write(manager: EntityManager, said: Map<string, Message[]>): Promise<Row[]> {
     if (said.size === 0) return [];
-    const types = [...said.keys()];
-    const bodies = [...said.values()];
-    const written: { id: number }[] = await manager.query(
+    const written: { id: number; type: string }[] = await manager.query(
       `insert into ${this.#table} (type, messages, next_attempt_at)
-       select type, messages, now() + make_interval(secs => $3)
-       from unnest($1::text[], $2::jsonb[]) with ordinality as said (type, messages, position) order by position
-       returning id`,
-      [types, bodies.map((messages) => JSON.stringify(messages)), claimSeconds],
+       select type, messages, now() + make_interval(secs => $2) from json_to_recordset($1) as said (type text, messages json)
+       returning id, type`,
+      [JSON.stringify([...said].map(([type, messages]) => ({ type, messages }))), claimSeconds],
     );
-    return written.map(({ id }, index) => ({ id, type: types[index] ?? '', messages: bodies[index] ?? [] }));
+    return written.map(({ id, type }) => ({ id, type, messages: said.get(type) ?? [] }));
   }
 
   #dispatch(rows: Row[]): void {

@@ -13,16 +13,19 @@ export class Ledger1700000000000 implements MigrationInterface {
       event text not null,
       state text not null check (state in ('accepted', 'created', 'rejected', 'parked')),
       status smallint,
-      outcome jsonb,
+      outcome json,
       pipeline_id bigint,
-      status_token_hash bytea unique,
+      status_token_hash bytea,
       received_at timestamptz not null,
       publish_attempts integer not null default 0,
       next_publish_at timestamptz not null,
       settled_at timestamptz
     )`);
     await runner.query(`create index on gateway.trigger_requests (next_publish_at) where state = 'accepted'`);
-    await runner.query(`create index on gateway.trigger_requests (project_id, id desc)`);
+    // Few requests have one, and an index of all would be written for each.
+    await runner.query(
+      `create unique index on gateway.trigger_requests (status_token_hash) where status_token_hash is not null`,
+    );
   }
 
   async down(runner: QueryRunner): Promise<void> {

@@ -58,7 +58,7 @@ export class Ledger {
       `insert into gateway.trigger_requests
          (id, project_id, trigger_id, user_id, ref, channel, event, state, received_at, next_publish_at)
        select id, project_id, trigger_id, user_id, ref, channel, event, 'accepted', received_at, now() + make_interval(secs => $9)
-       from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::timestamptz[])
+       from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], string_to_array($7, chr(30)), $8::timestamptz[])
          as request (id, project_id, trigger_id, user_id, ref, channel, event, received_at)`,
       [
         requests.map(({ requestId }) => requestId),
@@ -67,7 +67,8 @@ export class Ledger {
         requests.map(({ actor }) => actor.id),
         requests.map(({ ref }) => ref),
         requests.map(({ channel }) => channel),
-        requests.map((request) => JSON.stringify(request)),
+        // JSON holds no control characters, so one separates texts that would otherwise have to be escaped one by one.
+        requests.map((request) => JSON.stringify(request)).join('\x1e'),
         requests.map(({ receivedAt }) => receivedAt),
         firstRepublishSeconds,
       ],
@@ -90,15 +91,10 @@ export class Ledger {
   async settle(outcomes: TriggerOutcome[]): Promise<void> {
     await this.#database.query(
       `update gateway.trigger_requests as request
-       set state = case when (outcome.value -> 'refusal' ->> 'parked')::boolean then 'parked'
-                        when outcome.value ? 'pipeline' then 'created' else 'rejected' end,
-           status = coalesce((outcome.value -> 'refusal' ->> 'status')::smallint, 201),
-           pipeline_id = coalesce(outcome.value -> 'pipeline' ->> 'id', outcome.value -> 'refusal' ->> 'pipelineId')::bigint,
-           outcome = outcome.value,
-           settled_at = now()
-       from unnest($1::uuid[], $2::jsonb[]) as outcome (request_id, value)
-       where request.id = outcome.request_id and request.state in ('accepted', 'parked')`,
-      [outcomes.map(({ requestId }) => requestId), outcomes.map((outcome) => JSON.stringify(outcome))],
+       set state = settled.state, status = settled.status, pipeline_id = settled.pipeline_id, outcome = settled.outcome, settled_at = now()
+       from json_to_recordset($1) as settled (request_id uuid, state text, status smallint, pipeline_id bigint, outcome json)
+       where request.id = settled.request_id and request.state in ('accepted', 'parked')`,
+      [JSON.stringify(outcomes.map(settledRow))],
     );
   }
 
@@ -148,4 +144,15 @@ export class Ledger {
     )) as [{ event: string }[], number];
     return rows.map(({ event }) => JSON.parse(event) as TriggerRequest);
   }
+}
+
+function settledRow(outcome: TriggerOutcome): object {
+  const { requestId, pipeline, refusal } = outcome;
+  return {
+    request_id: requestId,
+    state: refusal?.parked ? 'parked' : pipeline ? 'created' : 'rejected',
+    status: refusal?.status ?? 201,
+    pipeline_id: pipeline?.id ?? refusal?.pipelineId,
+    outcome,
+  };
 }
