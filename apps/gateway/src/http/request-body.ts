@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { Busboy } from '@fastify/busboy';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -72,9 +73,20 @@ async function parse(request: FastifyRequest, bytes: Buffer): Promise<unknown> {
   const type = (header.split(';')[0] ?? '').trim().toLowerCase();
   if (json.test(type)) return parseJson(bytes);
   // Ruby's stack takes a body without a type for a form.
-  if (type === 'application/x-www-form-urlencoded' || type === '') return parseUrlencoded(bytes.toString());
+  if (type === 'application/x-www-form-urlencoded' || type === '')
+    return parseForm(parseUrlencoded(bytes.toString()), request.headers);
   if (type === 'multipart/form-data') return parseMultipart(bytes, header);
   throw unsupportedContentType(type);
+}
+
+/** Git hosts whose webhooks may send an event as a form with one field, `payload`, that holds it as JSON. */
+const formEvents = ['x-github-event', 'x-gitea-event', 'x-gogs-event'];
+
+/** A webhook's event counts as if it had been sent as JSON; in any other form `payload` is a parameter like the others. */
+function parseForm(form: SentParameters, headers: IncomingHttpHeaders): unknown {
+  const { payload } = form;
+  if (typeof payload !== 'string' || !formEvents.some((name) => headers[name] !== undefined)) return form;
+  return parseJson(Buffer.from(payload));
 }
 
 /** The parser's own message quotes the body, which may hold a token, so it is not passed on. */
