@@ -5,13 +5,12 @@ import type { Logger } from 'pino';
 import { DataSource } from 'typeorm';
 import type { Bus } from '#libs/messaging';
 import { Outbox } from '#libs/persistence';
-import { NestLog } from '#libs/process';
+import { hourly, NestLog } from '#libs/process';
 import { AccessTokensHandler } from './access-tokens/access-tokens.handler.js';
 import { RootHandler } from './access-tokens/root.handler.js';
 import { DeletedProjectsHandler } from './members/deleted-projects.handler.js';
 import { MembersHandler } from './members/members.handler.js';
-
-import { purgeHourly } from './triggers/expired-triggers.js';
+import { purgeExpiredTriggers } from './triggers/expired-triggers.js';
 import { LastUsedHandler } from './triggers/last-used.handler.js';
 import { TriggersHandler } from './triggers/triggers.handler.js';
 import { UsersHandler } from './users/users.handler.js';
@@ -34,7 +33,10 @@ class Upkeep implements OnApplicationShutdown {
     log: Logger,
   ) {
     outbox.start();
-    this.#stopPurging = purgeHourly(outbox, log);
+    this.#stopPurging = hourly('expired trigger tokens could not be purged', log, async () => {
+      const purged = await purgeExpiredTriggers(outbox);
+      if (purged > 0) log.info({ purged }, 'trigger tokens that expired long ago were deleted');
+    });
   }
 
   async onApplicationShutdown(): Promise<void> {

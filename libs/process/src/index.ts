@@ -1,4 +1,5 @@
 export * from './environment.js';
 export * from './health-port.js';
+export * from './hourly.js';
 export * from './log.js';
 export * from './run-service.js';

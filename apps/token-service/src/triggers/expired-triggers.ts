@@ -1,8 +1,6 @@
 import { TriggerTokenRevoked } from '#libs/contracts';
 import type { Outbox } from '#libs/persistence';
-import type { Logger } from 'pino';
 
-const hourMs = 3_600_000;
 /** Expired tokens stay listed for this long (trigger-api.md §2.5). */
 const keptDays = 30;
 const atATime = 1_000;
@@ -27,26 +25,4 @@ export async function purgeExpiredTriggers(outbox: Outbox): Promise<number> {
     purged += found;
     if (found < atATime) return purged;
   }
-}
-
-/**
- * Purges at once and then every hour.
- * @returns stops it and waits for a purge that is under way
- */
-export function purgeHourly(outbox: Outbox, log: Logger): () => Promise<void> {
-  let purging = Promise.resolve();
-  const purge = () => {
-    purging = purging
-      .then(() => purgeExpiredTriggers(outbox))
-      .then((purged) => {
-        if (purged > 0) log.info({ purged }, 'trigger tokens that expired long ago were deleted');
-      })
-      .catch((error: unknown) => log.warn({ err: error }, 'expired trigger tokens could not be purged'));
-  };
-  purge();
-  const timer = setInterval(purge, hourMs).unref();
-  return async () => {
-    clearInterval(timer);
-    await purging;
-  };
 }

@@ -37,7 +37,10 @@ export class TriggersHandler {
     const problem = order.expiresAt && expiryProblem(new Date(order.expiresAt), new Date());
     if (problem) throw badRequest(JSON.stringify({ expires_at: [problem] }));
     return this.outbox.transaction(async (manager, say) => {
-      // Counted without a lock: a few calls at the very same moment may go past the limit by as many.
+      // Of calls at the same moment, each counts the ones before it.
+      await manager.query(`select pg_advisory_xact_lock(hashtext('triggers of a project'), $1::bigint::int)`, [
+        order.projectId % 2_147_483_647,
+      ]);
       const [added]: { id: number }[] = await manager.query(
         `insert into tokens.triggers
            (request_id, project_id, owner_id, description, token_hash, short_token, sealed_token, expires_at)
