@@ -28,6 +28,8 @@ export interface Site {
 /** The three services as processes of their own, on a database and a namespace of the broker that nobody else uses. */
 export interface Installation extends Site {
   readonly databaseUrl: string;
+  /** Prefix of its exchanges and queues. */
+  readonly namespace: string;
   /** One for each replica; the first is `url`. */
   readonly urls: string[];
   readonly gateways: Program[];
@@ -175,6 +177,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     urls,
     rootToken,
     databaseUrl,
+    namespace,
     repositories,
     gateways,
     pipelineServices,

@@ -18,6 +18,8 @@ export class GatewayConfig {
   requestHoldMs!: number;
   /** A job whose log grows beyond so many bytes is ended. */
   jobLogLimit!: number;
+  /** How long trigger requests that have their outcome are remembered. */
+  triggerRequestDays!: number;
   /** Access token of the first administrator, applied at every start. */
   rootToken?: string;
   /** `once`: trigger tokens are shown in full only when made; `retrievable`: their owners see them again, as in GitLab. */
@@ -61,6 +63,7 @@ export function readConfig(env: NodeJS.ProcessEnv): GatewayConfig {
     storageUrl,
     requestHoldMs: environment.whole('REQUEST_HOLD_MS', 50_000, 0, longestHoldMs),
     jobLogLimit: environment.whole('JOB_LOG_LIMIT_MIB', 100, 1, largestLogMib) * 1_048_576,
+    triggerRequestDays: environment.whole('TRIGGER_REQUEST_DAYS', 30, 1, 3_650),
     rootToken: environment.secret('ROOT_TOKEN', rootTokenLength),
     triggerTokens,
     secretKey,

@@ -25,3 +25,4 @@ export * from './user-requests.js';
 export * from './user.js';
 export * from './variable.js';
 export * from './words.js';
+export * from './work-queues.js';

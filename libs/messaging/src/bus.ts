@@ -43,6 +43,13 @@ export abstract class Bus {
    */
   abstract request<T>(pattern: string, data: unknown, options: RequestOptions): Promise<T>;
 
+  /**
+   * How many messages wait in a handler's queue, those that are put off or being handled not counted; 0 where there is no such queue.
+   * @param queue `<service>.<type>`
+   * @throws PublishFailed `away` without a broker
+   */
+  abstract backlog(queue: string): Promise<number>;
+
   /** Whether a message published now would be taken: the broker is connected and has not blocked publishers. */
   abstract readonly connected: boolean;
 

@@ -263,6 +263,23 @@ describe.each([
     });
   });
 
+  it('tells how many messages wait for a handler', async () => {
+    let finish = (): void => undefined;
+    const finished = new Promise<void>((resolve) => (finish = resolve));
+    let begun = 0;
+    await installation.start('a', [onEvent(TYPE, () => (begun++, finished))]);
+    expect(await installation.bus.backlog(`a.${TYPE}`)).toBe(0);
+    expect(await installation.bus.backlog('nobody.nothing')).toBe(0);
+    const published = installation.bus.publish(
+      ['one', 'two', 'three'].map((data) => newMessage(TYPE, data, { source: `/${data}` })),
+    );
+    await until('the first', () => begun === 1);
+    finish();
+    await published;
+    await until('all', () => begun === 3);
+    await until('none to wait', async () => (await installation.bus.backlog(`a.${TYPE}`)) === 0);
+  });
+
   describe('parked messages', () => {
     let broken: boolean;
     let handled: string[];

@@ -87,6 +87,11 @@ export class InProcessBus extends Bus {
     if (failed) throw new PublishFailed('closing', message.type, [message.id]);
   }
 
+  async backlog(queue: string): Promise<number> {
+    const found = [...this.#events.values()].flat().find((subscription) => subscription.queue === queue);
+    return found?.waiting ?? 0;
+  }
+
   async request<T>(pattern: string, data: unknown, { timeoutMs, traceparent }: RequestOptions): Promise<T> {
     if (this.#closing) throw new PublishFailed('closing', pattern, []);
     refuseInvalid(this.#validate, pattern, data, []);

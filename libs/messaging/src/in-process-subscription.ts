@@ -46,6 +46,11 @@ export class InProcessSubscription {
     });
   }
 
+  /** Messages that no run of the handler has begun with. */
+  get waiting(): number {
+    return this.#worker.waiting;
+  }
+
   /**
    * Hands a message to the handler. The data goes through JSON, as it would through a broker.
    * @returns when the handler succeeded or the message was parked; with fan-out there is nothing to wait for

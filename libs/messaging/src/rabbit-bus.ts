@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { allPublished, Bus, type PublishOptions, refuseInvalid, type RequestOptions } from './bus.js';
+import { allPublished, Bus, PublishFailed, type PublishOptions, refuseInvalid, type RequestOptions } from './bus.js';
 import { encode } from './cloud-events.js';
 import type { Message, Validate } from './message.js';
 import { RabbitConnection } from './rabbit-connection.js';
@@ -22,6 +22,7 @@ export interface RabbitBusOptions {
 }
 
 const PUBLISH_TIMEOUT_MS = 5_000;
+const NOT_FOUND = 404;
 
 /** The transport for services that are processes of their own. Starts to connect when made, and goes on trying; publishing meanwhile fails at once. */
 export class RabbitBus extends Bus {
@@ -107,6 +108,22 @@ export class RabbitBus extends Bus {
   async request<T>(pattern: string, data: unknown, options: RequestOptions): Promise<T> {
     refuseInvalid(this.validate, pattern, data, []);
     return this.requester.request<T>(pattern, data, options);
+  }
+
+  async backlog(queue: string): Promise<number> {
+    const model = this.#connection.model;
+    if (!model) throw new PublishFailed('away', queue, []);
+    const channel = await model.createChannel();
+    // Asking for a queue that is not there closes the channel.
+    channel.on('error', () => undefined);
+    try {
+      return (await channel.checkQueue(`${this.namespace}.${queue}`)).messageCount;
+    } catch (error) {
+      if ((error as { code?: number }).code === NOT_FOUND) return 0;
+      throw error;
+    } finally {
+      await channel.close().catch(() => undefined);
+    }
   }
 
   async close(): Promise<void> {

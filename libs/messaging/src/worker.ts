@@ -40,6 +40,11 @@ export class Worker<Item extends WorkItem> {
     this.#wake();
   }
 
+  /** Items that no run has begun with. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Takes back the items that no run has begun with and that `chosen` picks; they are not settled. */
   takeBack(chosen: (item: Item) => boolean): Item[] {
     const back = this.#waiting.filter(chosen);

@@ -129,14 +129,19 @@ it('tells the parameters of the trigger call, in every form', () => {
     'inputs',
   ]);
   expect(content['application/json']?.schema.required).toEqual(['ref', 'token']);
-  expect(parameters).toEqual([expect.objectContaining({ name: 'id', in: 'path', required: true })]);
+  expect(parameters).toEqual([
+    expect.objectContaining({ name: 'Prefer', in: 'header', required: false }),
+    expect.objectContaining({ name: 'Idempotency-Key', in: 'header', required: false }),
+    expect.objectContaining({ name: 'id', in: 'path', required: true }),
+  ]);
 });
 
 it('the ref of the webhook form is in its path, and no longer in its body', () => {
   const { requestBody, parameters } = operation('/api/v4/projects/{id}/ref/{ref}/trigger/pipeline', 'post');
   const { content } = requestBody as { content: Record<string, { schema: { properties: object } }> };
   expect(Object.keys(content['application/json']?.schema.properties ?? {})).toEqual(['token', 'variables', 'inputs']);
-  expect((parameters as { name: string }[]).map(({ name }) => name)).toEqual(['id', 'ref']);
+  const inPath = (parameters as { name: string; in: string }[]).filter((parameter) => parameter.in === 'path');
+  expect(inPath.map(({ name }) => name)).toEqual(['id', 'ref']);
 });
 
 it.each([

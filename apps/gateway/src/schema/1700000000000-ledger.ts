@@ -15,20 +15,29 @@ export class Ledger1700000000000 implements MigrationInterface {
       status smallint,
       outcome json,
       pipeline_id bigint,
-      status_token_hash bytea,
       received_at timestamptz not null,
       publish_attempts integer not null default 0,
       next_publish_at timestamptz not null,
       settled_at timestamptz
     )`);
     await runner.query(`create index on gateway.trigger_requests (next_publish_at) where state = 'accepted'`);
-    // Few requests have one, and an index of all would be written for each.
-    await runner.query(
-      `create unique index on gateway.trigger_requests (status_token_hash) where status_token_hash is not null`,
-    );
+    // URLs that tell an outcome: of few requests, and of one that was repeated several.
+    await runner.query(`create table gateway.status_tokens (
+      token_hash bytea primary key,
+      request_id uuid not null references gateway.trigger_requests on delete cascade
+    )`);
+    await runner.query('create index on gateway.status_tokens (request_id)');
+    await runner.query(`create table gateway.idempotency_keys (
+      key_hash bytea primary key,
+      fingerprint bytea not null,
+      request_id uuid not null,
+      created_at timestamptz not null
+    )`);
+    await runner.query('create index on gateway.idempotency_keys (created_at)');
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query('drop table gateway.trigger_requests');
+    for (const table of ['idempotency_keys', 'status_tokens', 'trigger_requests'])
+      await runner.query(`drop table gateway.${table}`);
   }
 }

@@ -73,6 +73,7 @@ export function testConfig(databaseUrl: string, logLevel = 'info'): GatewayConfi
     storageUrl: '/nonexistent',
     requestHoldMs: 0,
     jobLogLimit: 1_048_576,
+    triggerRequestDays: 30,
     triggerTokens: 'once',
     logLevel,
   };

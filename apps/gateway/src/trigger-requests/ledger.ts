@@ -1,6 +1,7 @@
 import type { DataSource } from 'typeorm';
-import { Batches, isDataError } from '#libs/persistence';
-import type { PipelineTriggered, TriggerOutcome } from '#libs/contracts';
+import { Batches, isDataError, uuidv7 } from '#libs/persistence';
+import { conflict, type PipelineTriggered, type TriggerOutcome, unprocessable } from '#libs/contracts';
+import { type IdempotencyKey, keptHours } from './idempotency-key.js';
 
 /** What is recorded of an accepted trigger request; `event` is what will be said about it. */
 export type TriggerRequest = Omit<PipelineTriggered, 'replyTo'>;
@@ -23,6 +24,7 @@ export class LedgerUnavailable extends Error {
  */
 const firstRepublishSeconds = 30;
 const longestRepublishSeconds = 600;
+const purgeBatch = 1_000;
 
 /** The rows of `gateway.trigger_requests`. From the commit of `record` on, a request is never lost. */
 export class Ledger {
@@ -51,6 +53,61 @@ export class Ledger {
       if (await this.#isRecorded(request.requestId)) return;
       throw new LedgerUnavailable('The trigger request could not be recorded', { cause: error });
     }
+  }
+
+  /**
+   * The same for a request that says under which key it may be repeated: of any number with one key, one is recorded. In one statement, so that
+   * neither is there without the other.
+   *
+   * @returns the id of the request that is recorded under the key, which is another one's when this one repeats it
+   * @throws Refusal 422 when the key stands for a request that asked for something else; LedgerUnavailable as above
+   */
+  async recordOnce(request: TriggerRequest, key: IdempotencyKey): Promise<string> {
+    const recorded = await this.#insertOnce(request, key).catch(async (error: unknown) => {
+      if (await this.#isRecorded(request.requestId)) return true;
+      throw new LedgerUnavailable('The trigger request could not be recorded', { cause: error });
+    });
+    if (recorded) return request.requestId;
+    const [first] = (await this.#database.query(
+      'select request_id as "requestId", fingerprint = $2 as same from gateway.idempotency_keys where key_hash = $1',
+      [key.hash, key.fingerprint],
+    )) as { requestId: string; same: boolean }[];
+    // Its time was over between the two statements.
+    if (!first) throw conflict('the Idempotency-Key has just expired, send the request again');
+    if (!first.same) throw unprocessable('The Idempotency-Key was used for another request');
+    return first.requestId;
+  }
+
+  /** @returns false when the key was taken */
+  async #insertOnce(request: TriggerRequest, { hash, fingerprint }: IdempotencyKey): Promise<boolean> {
+    const rows: unknown[] = await this.#database.query(
+      `with claimed as (
+         insert into gateway.idempotency_keys as known (key_hash, fingerprint, request_id, created_at) values ($1, $2, $3, now())
+         on conflict (key_hash) do update
+           set fingerprint = excluded.fingerprint, request_id = excluded.request_id, created_at = excluded.created_at
+           where known.created_at < now() - make_interval(hours => $4)
+         returning request_id
+       )
+       insert into gateway.trigger_requests
+         (id, project_id, trigger_id, user_id, ref, channel, event, state, received_at, next_publish_at)
+       select request_id, $5::bigint, $6::bigint, $7::bigint, $8, $9, $10, 'accepted', $11::timestamptz, now() + make_interval(secs => $12)
+       from claimed returning id`,
+      [
+        hash,
+        fingerprint,
+        request.requestId,
+        keptHours,
+        request.projectId,
+        request.trigger?.id ?? null,
+        request.actor.id,
+        request.ref,
+        request.channel,
+        JSON.stringify(request),
+        request.receivedAt,
+        firstRepublishSeconds,
+      ],
+    );
+    return rows.length > 0;
   }
 
   async #insert(requests: TriggerRequest[]): Promise<void> {
@@ -106,21 +163,69 @@ export class Ledger {
     return row?.outcome ?? null;
   }
 
-  /** Gives a request the status URL that its caller is sent; only the hash of its secret part is kept. */
+  /** Gives a request a status URL, which its caller is sent; only the hash of its secret part is kept. */
   async addStatusToken(requestId: string, tokenHash: Buffer): Promise<void> {
-    await this.#database.query('update gateway.trigger_requests set status_token_hash = $2 where id = $1', [
-      requestId,
+    await this.#database.query('insert into gateway.status_tokens (token_hash, request_id) values ($1, $2)', [
       tokenHash,
+      requestId,
     ]);
   }
 
   /** What a status URL tells; null when there is no such URL. */
   async byStatusToken(tokenHash: Buffer): Promise<RecordedOutcome | null> {
     const [row] = (await this.#database.query(
-      `select id as "requestId", state, outcome from gateway.trigger_requests where status_token_hash = $1`,
+      `select request.id as "requestId", request.state, request.outcome
+       from gateway.status_tokens as token join gateway.trigger_requests as request on request.id = token.request_id
+       where token.token_hash = $1`,
       [tokenHash],
     )) as RecordedOutcome[];
     return row ?? null;
+  }
+
+  /**
+   * A parked request waits for its outcome again, as it is about to be replayed.
+   * @returns false when it is not parked: it was settled after all, or is not known any more
+   */
+  async unpark(requestId: string): Promise<boolean> {
+    const [, count] = (await this.#database.query(
+      `update gateway.trigger_requests
+       set state = 'accepted', status = null, outcome = null, settled_at = null, publish_attempts = 0,
+           next_publish_at = now() + make_interval(secs => $2)
+       where id = $1 and state = 'parked'`,
+      [requestId, firstRepublishSeconds],
+    )) as [unknown, number];
+    return count > 0;
+  }
+
+  /** Whether some request is due to be published again. */
+  async hasDue(): Promise<boolean> {
+    const rows: unknown[] = await this.#database.query(
+      `select from gateway.trigger_requests where state = 'accepted' and next_publish_at <= now() limit 1`,
+    );
+    return rows.length > 0;
+  }
+
+  /**
+   * Deletes what nobody asks for any more: requests that were received before a time and have their outcome, and keys whose time is over.
+   * Replicas may do it at once. What is not settled, or parked, stays.
+   * @returns how many requests there were
+   */
+  async purge(before: Date): Promise<number> {
+    await this.#database.query(
+      'delete from gateway.idempotency_keys where created_at < now() - make_interval(hours => $1)',
+      [keptHours],
+    );
+    for (let purged = 0; ;) {
+      // Ids sort by the time at which they were made.
+      const [, count] = (await this.#database.query(
+        `delete from gateway.trigger_requests where id in (
+           select id from gateway.trigger_requests where id < $1 and state in ('created', 'rejected')
+           order by id limit ${purgeBatch} for update skip locked)`,
+        [uuidv7(before.getTime(), Buffer.alloc(10))],
+      )) as [unknown, number];
+      purged += count;
+      if (count < purgeBatch) return purged;
+    }
   }
 
   /** Requests whose publish was not confirmed: to be published as soon as the broker is there again. */

@@ -10,7 +10,7 @@ import {
   type ExecutionContext,
   Injectable,
 } from '@nestjs/common';
-import { ApiResponse } from '@nestjs/swagger';
+import { ApiHeader, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingHttpHeaders } from 'node:http';
 import { badRequest, forbidden, type PipelineFacts, Refusal, refusedRequest } from '#libs/contracts';
@@ -23,6 +23,8 @@ import { AllParameters, Parameters } from '../http/parameters.decorator.js';
 import { RequestBody, webhookBodyLimit } from '../http/request-body.decorator.js';
 import { requestParameters, type SentParameters } from '../http/request-parameters.js';
 import { PipelineResponse, presentPipeline } from '../pipelines/pipeline.response.js';
+import { idempotencyKey, sentKey } from './idempotency-key.js';
+import type { TriggerRequest } from './ledger.js';
 import { TriggerCallers } from './trigger-callers.js';
 import { AcceptedResponse, presentAccepted } from './trigger-request.response.js';
 import { triggerPayload } from './trigger-payload.js';
@@ -70,6 +72,13 @@ export class TriggerPipelineController {
     returns: PipelineResponse,
     errors: [401, 403, 404, 422],
   })
+  @ApiHeader({
+    name: 'Idempotency-Key',
+    required: false,
+    description:
+      'The same key with the same request starts no second pipeline for 24 hours, and gets the same answer; `webhook-id` does as well',
+  })
+  @ApiHeader({ name: 'Prefer', required: false, description: '`respond-async`: do not wait for the pipeline' })
   @ApiResponse({ status: 202, description: 'Recorded; the outcome is told at the status URL', type: AcceptedResponse })
   async trigger(
     @Parameters(TriggerParameters) parameters: TriggerParameters,
@@ -83,21 +92,25 @@ export class TriggerPipelineController {
     if (!variables.every((pair): pair is [string, string] => typeof pair[1] === 'string'))
       throw refusedRequest('variables needs to be a map of key-valued strings');
 
+    const key = sentKey(headers);
     const now = new Date();
     const caller = await this.callers.find(parameters.id, parameters.token, now);
+    const accepted: TriggerRequest = {
+      ...caller,
+      requestId: uuidv7(now.getTime()),
+      ref: parameters.ref,
+      channel: refInUrl(request) || isWebhook(headers) ? 'webhook' : 'api',
+      variables,
+      payload: triggerPayload(sent),
+      inputs: parameters.inputs,
+      receivedAt: now.toISOString(),
+    };
     const answer = await this.requests.accept(
-      {
-        ...caller,
-        requestId: uuidv7(now.getTime()),
-        ref: parameters.ref,
-        channel: refInUrl(request) || isWebhook(headers) ? 'webhook' : 'api',
-        variables,
-        payload: triggerPayload(sent),
-        inputs: parameters.inputs,
-        receivedAt: now.toISOString(),
-      },
+      accepted,
       /\brespond-async\b/i.test(String(headers['prefer'] ?? '')),
+      key === undefined ? undefined : idempotencyKey(key, accepted),
     );
+    if (answer.replayed) void reply.header('Idempotency-Replayed', 'true');
     return this.#present(answer, reply);
   }
 

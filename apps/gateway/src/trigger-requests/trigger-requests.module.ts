@@ -1,9 +1,12 @@
-import { type BeforeApplicationShutdown, Module, type OnApplicationBootstrap } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Inject, Module, type OnApplicationBootstrap } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Bus } from '#libs/messaging';
+import { hourly } from '#libs/process';
 import { JobTokens } from '../access/job-tokens.js';
 import { ProjectAddresses } from '../access/project-addresses.js';
+import { GatewayConfig } from '../config.js';
 import { Log } from '../log.js';
+import { ParkedMessagesController } from '../parked-messages/parked-messages.controller.js';
 import { Services } from '../services.js';
 import { Ledger } from './ledger.js';
 import { OutcomesHandler } from './outcomes.handler.js';
@@ -15,10 +18,11 @@ import { TriggerTokens } from './trigger-tokens.js';
 
 /** architecture.md §2.7. */
 const waiting = { timeoutMs: 8_000, callers: 1_000 };
+const dayMs = 86_400_000;
 
 /** From the HTTP call with a trigger token to the answer. */
 @Module({
-  controllers: [TriggerPipelineController, TriggerRequestStatusController, OutcomesHandler],
+  controllers: [TriggerPipelineController, TriggerRequestStatusController, OutcomesHandler, ParkedMessagesController],
   providers: [
     SomethingToStart,
     { provide: Ledger, useFactory: (database: DataSource) => new Ledger(database), inject: [DataSource] },
@@ -37,14 +41,26 @@ const waiting = { timeoutMs: 8_000, callers: 1_000 };
   ],
 })
 export class TriggerRequestsModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  constructor(private readonly requests: TriggerRequests) {}
+  #stopPurging: (() => Promise<void>) | undefined;
+
+  constructor(
+    private readonly requests: TriggerRequests,
+    private readonly ledger: Ledger,
+    private readonly config: GatewayConfig,
+    @Inject(Log) private readonly log: Log,
+  ) {}
 
   onApplicationBootstrap(): void {
     this.requests.start();
+    this.#stopPurging = hourly('settled trigger requests could not be purged', this.log, async () => {
+      const purged = await this.ledger.purge(new Date(Date.now() - this.config.triggerRequestDays * dayMs));
+      if (purged > 0) this.log.info({ purged }, 'trigger requests that were settled long ago were deleted');
+    });
   }
 
   /** While the HTTP server waits for its callers, so that they get their answer. */
   async beforeApplicationShutdown(): Promise<void> {
+    await this.#stopPurging?.();
     await this.requests.stop();
   }
 }

@@ -1,8 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { PipelineTriggered, type TriggerOutcome } from '#libs/contracts';
 import { type Bus, type Message, PublishFailed } from '#libs/messaging';
 import { Batches } from '#libs/persistence';
+import type { IdempotencyKey } from './idempotency-key.js';
 import type { Ledger, TriggerRequest } from './ledger.js';
 
 /** How long a caller waits before it is told where to ask instead, and how many may wait. */
@@ -12,12 +14,20 @@ export interface WaitingLimits {
 }
 
 /** What a caller gets: the outcome, or the secret part of the URL that will tell it. */
-export type TriggerAnswer = { outcome: TriggerOutcome } | { requestId: string; statusToken: string };
+export type TriggerAnswer = ({ outcome: TriggerOutcome } | { requestId: string; statusToken: string }) & {
+  /** An earlier call with the same idempotency key was the one that counted. */
+  replayed?: true;
+};
 
 /** Messages that may share one AMQP message; as many as a commit usually carries. */
 const publishBatch = 100;
 const republishBatch = 200;
 const lookAgainMs = 1_000;
+/** How often a call that repeats another one looks whether that one has its outcome; it may wait at another replica. */
+const repeatedLookMs = 100;
+/** While so many messages wait for the pipeline service, copies of them would only make it more. */
+const longQueue = 1_000;
+const triggeredQueue = `pipeline-service.${PipelineTriggered.type}`;
 
 /**
  * The life of a trigger request in the gateway: record, publish, wait for the outcome, answer (architecture.md §2.3–2.8).
@@ -48,23 +58,45 @@ export class TriggerRequests {
    * Accepts a request that has been authenticated.
    *
    * @param respondAsync the caller does not want to wait
-   * @throws LedgerUnavailable when the request may not have been recorded
+   * @param key under which the request may be repeated: then it is accepted once, and every call gets the first one's answer
+   * @throws LedgerUnavailable when the request may not have been recorded; Refusal 422 when the key stands for another request
    */
-  async accept(request: TriggerRequest, respondAsync: boolean): Promise<TriggerAnswer> {
+  async accept(request: TriggerRequest, respondAsync: boolean, key?: IdempotencyKey): Promise<TriggerAnswer> {
     const waits = !respondAsync && !this.#stopping && this.#bus.connected && this.#waiting.size < this.#limits.callers;
     const outcome = waits ? this.#outcomeOf(request.requestId) : Promise.resolve(null);
+    let first = request.requestId;
     try {
-      await this.#ledger.record(request);
+      if (key) first = await this.#ledger.recordOnce(request, key);
+      else await this.#ledger.record(request);
     } catch (error) {
       this.#waiting.get(request.requestId)?.(null);
       throw error;
     }
+    if (first !== request.requestId) {
+      this.#waiting.get(request.requestId)?.(null);
+      return { ...(await this.#answer(first, await this.#outcomeElsewhere(first, waits))), replayed: true };
+    }
     void this.#say(request);
     const settled = (await outcome) ?? (waits ? await this.#ledger.outcome(request.requestId) : null);
-    if (settled) return { outcome: settled };
+    return this.#answer(request.requestId, settled);
+  }
+
+  /** The outcome, or where to ask for it. */
+  async #answer(requestId: string, outcome: TriggerOutcome | null): Promise<TriggerAnswer> {
+    if (outcome) return { outcome };
     const statusToken = randomBytes(16).toString('hex');
-    await this.#ledger.addStatusToken(request.requestId, statusTokenHash(statusToken));
-    return { requestId: request.requestId, statusToken };
+    await this.#ledger.addStatusToken(requestId, statusTokenHash(statusToken));
+    return { requestId, statusToken };
+  }
+
+  /** The outcome of a request that another call made, perhaps at another replica; null when there is none in time. */
+  async #outcomeElsewhere(requestId: string, waits: boolean): Promise<TriggerOutcome | null> {
+    const end = performance.now() + (waits ? this.#limits.timeoutMs : 0);
+    for (;;) {
+      const outcome = await this.#ledger.outcome(requestId);
+      if (outcome || this.#stopping || performance.now() >= end) return outcome;
+      await sleep(repeatedLookMs);
+    }
   }
 
   /** Settles rows and answers those who wait. Callers first: the pipelines exist, whatever becomes of the rows. */
@@ -143,7 +175,8 @@ export class TriggerRequests {
   }
 
   async #republishDue(): Promise<void> {
-    while (this.#bus.connected) {
+    while (this.#bus.connected && (await this.#ledger.hasDue())) {
+      if ((await this.#bus.backlog(triggeredQueue)) >= longQueue) return;
       const due = await this.#ledger.claimDue(republishBatch);
       for (const request of due) void this.#say(request);
       if (due.length < republishBatch) return;

@@ -1,0 +1,14 @@
+import { PipelineCreated, PipelineDeleted } from './pipeline.js';
+import { ProjectDeleted } from './project-events.js';
+import { PipelineTriggered, TriggerOutcome } from './trigger-request.js';
+import { UserChanged } from './user-requests.js';
+
+/** Which service keeps which events until it has handled them: `<service>.<type>`, as their queues and what is parked there are called. */
+export const workQueues = [
+  `pipeline-service.${PipelineTriggered.type}`,
+  `gateway.${TriggerOutcome.type}`,
+  `token-service.${PipelineCreated.type}`,
+  `token-service.${PipelineDeleted.type}`,
+  `token-service.${ProjectDeleted.type}`,
+  `pipeline-service.${UserChanged.type}`,
+];
