@@ -18,13 +18,14 @@ RUN npm run build
 FROM node:24-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+# Without the embedded database as well, which is for `npm start` alone.
+RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund && rm -r node_modules/@electric-sql
 
 FROM node:24-slim
 # The pipeline service and the runner need git, with ssh for repositories that are reached by it; jobs need bash and expect curl.
 # tini takes in what jobs leave behind, and hands signals on.
 RUN apt-get update \
-  && apt-get install --yes --no-install-recommends bash ca-certificates curl git openssh-client tini \
+  && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends bash ca-certificates curl git openssh-client tini \
   && rm -rf /var/lib/apt/lists/*
 # What is kept lies in these directories; a volume that is mounted there belongs to the same user.
 RUN groupadd --gid 10001 flagfall \
