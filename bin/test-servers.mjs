@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { say } from './prepare.mjs';
-
-/** The images that tests and docker-compose.yml use. */
-const images = { database: 'postgres:17-alpine', broker: 'rabbitmq:4.1-alpine' };
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { root, say } from './prepare.mjs';
 
 /** What a server of the distributions answers to; where it trusts local users the password does not matter. */
 const defaults = {
@@ -153,10 +152,12 @@ async function startContainers(env, cleanups) {
   process.env.TESTCONTAINERS_RYUK_DISABLED ??= 'true';
   const { GenericContainer, Wait, getContainerRuntimeClient } = await import('testcontainers');
   try {
-    await getContainerRuntimeClient();
-  } catch {
+    await withLimit(getContainerRuntimeClient(), answerMs);
+  } catch (error) {
+    if (error instanceof Late) say(`Docker gives ${error.message}: doing without`);
     return {}; // No Docker here.
   }
+  const images = await imagesOfInstallation();
   const start = async (container, address, from) => {
     say(`starting ${from} …`);
     const starting = container.withStartupTimeout(containerMs).start();
@@ -198,10 +199,19 @@ async function startContainers(env, cleanups) {
   return { database, broker };
 }
 
+/** What the tests run on is what docker-compose.yml runs on. */
+async function imagesOfInstallation() {
+  const { load } = await import('js-yaml');
+  const { services } = load(readFileSync(join(root, 'docker-compose.yml'), 'utf8'));
+  return { database: services.postgres.image, broker: services.rabbitmq.image };
+}
+
+class Late extends Error {}
+
 function withLimit(promise, ms) {
   let timer;
   const limit = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1000} s`)), ms);
+    timer = setTimeout(() => reject(new Late(`no answer within ${ms / 1000} s`)), ms);
   });
   return Promise.race([promise, limit]).finally(() => clearTimeout(timer));
 }
