@@ -12,6 +12,8 @@ import {
 } from '@nestjs/swagger';
 import { GatewayConfig } from '../config.js';
 
+import { isProjectAction } from '../access/access.policy.js';
+import { MayRefuse } from '../http/endpoint.decorator.js';
 import { documentedParameters } from '../http/parameters.decorator.js';
 import { type HandlerMethod, handlerMethods } from '../http/handler-methods.js';
 import { type Declaration, declaredParameters } from '../http/read-parameters.js';
@@ -69,6 +71,9 @@ function pathsOnTheirOwn(shared: OpenAPIObject['paths']): OpenAPIObject['paths']
     for (const operation of Object.values(operations as Record<string, Operation>)) {
       const inPath = (name: string) => path.includes(`{${name}}`);
       operation.parameters = operation.parameters?.filter((each) => each.in !== 'path' || inPath(each.name));
+      const isSent = (name: string) => operation.parameters?.some((each) => each.name === name);
+      const { 200: list } = operation.responses;
+      if (list && isSent('per_page')) list.headers = pageHeaders(!isSent('cursor'));
       for (const { schema } of Object.values(operation.requestBody?.content ?? {})) {
         schema.properties = Object.fromEntries(Object.entries(schema.properties).filter(([name]) => !inPath(name)));
         if (schema.required) schema.required = schema.required.filter((name) => !inPath(name));
@@ -79,8 +84,30 @@ function pathsOnTheirOwn(shared: OpenAPIObject['paths']): OpenAPIObject['paths']
   return paths;
 }
 
+/**
+ * The headers of a list (trigger-api.md §0.4).
+ * @param always whether there are any where the list goes by a cursor
+ */
+function pageHeaders(always: boolean): object {
+  const header = (type: 'integer' | 'string', description: string, required = always) => ({
+    description,
+    required,
+    schema: { type },
+  });
+  return {
+    'X-Page': header('integer', 'This page, from 1'),
+    'X-Per-Page': header('integer', 'Entries on a page'),
+    'X-Next-Page': header('string', 'Blank on the last page'),
+    'X-Prev-Page': header('string', 'Blank on the first page'),
+    'X-Total': header('integer', 'Entries in all, where they are counted', false),
+    'X-Total-Pages': header('integer', 'Pages in all, where they are counted', false),
+    Link: header('string', 'URLs of the previous, next, first and last page, as far as there are such'),
+  };
+}
+
 /** An operation as `describeHandler` writes it. */
 interface Operation {
+  responses: Record<string, { headers?: object }>;
   parameters?: { name: string; in: string }[];
   requestBody?: { content: Record<string, { schema: { properties: Record<string, unknown>; required?: string[] } }> };
 }
@@ -112,9 +139,20 @@ function describeHandler({ controller, name, handler, method, paths, need }: Han
   if (!bodyMethods.has(method)) apply(...others.map(queryParameter));
   else if (others.length > 0) apply(bodyOf(others));
 
+  apply(MayRefuse(refusalsOf({ method, need })));
   if (!need || need.need === 'nothing') return;
   if (need.need === 'job') return apply(ApiSecurity('job token'));
   apply(ApiSecurity('bearer'), ApiSecurity('private token'), ...(need.jobToken ? [ApiSecurity('job token')] : []));
+}
+
+/** What is refused before a handler runs: bodies that cannot be read, and callers who may not (trigger-api.md §3.2). */
+function refusalsOf({ method, need }: Pick<HandlerMethod, 'method' | 'need'>): number[] {
+  const reads = method === RequestMethod.GET;
+  return [
+    ...(reads ? [] : [413, 415]),
+    ...(need && need.need !== 'nothing' ? [401, 403] : []),
+    ...(need && isProjectAction(need.need) ? [404, reads ? 301 : 405] : []),
+  ];
 }
 
 /** What stands for the rest of a path is called `path`. */

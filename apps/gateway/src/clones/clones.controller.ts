@@ -52,6 +52,7 @@ export class ClonesController {
   @Endpoint({
     summary: 'Refs of a repository, as git asks at /<path>.git/info/refs',
     contentType: 'application/x-git-upload-pack-advertisement',
+    refusalType: 'text/plain',
     errors: [401, 403],
   })
   async refs(
@@ -71,6 +72,7 @@ export class ClonesController {
   @Endpoint({
     summary: 'Objects of a repository, as git asks at /<path>.git/git-upload-pack',
     contentType: 'application/x-git-upload-pack-result',
+    refusalType: 'text/plain',
     errors: [401, 403],
   })
   async fetch(
@@ -83,7 +85,7 @@ export class ClonesController {
 
   @Post('git-receive-pack')
   @RequestBody({ as: 'stream' })
-  @Endpoint({ summary: 'Refuses pushes', errors: [403] })
+  @Endpoint({ summary: 'Refuses pushes', refusalType: 'text/plain', errors: [403] })
   push(@Parameters(RepositoryPath) _: RepositoryPath, @Res() reply: FastifyReply): Promise<void> {
     return this.#answer(reply, () => Promise.reject(readOnly()));
   }

@@ -1,10 +1,10 @@
 import { Controller, Get, Res } from '@nestjs/common';
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { Registry } from 'prom-client';
 import { Needs } from '../access/needs.decorator.js';
 import { AtRoot } from '../http/at-root.decorator.js';
-import { Endpoint } from '../http/endpoint.decorator.js';
+import { Endpoint, headersOf } from '../http/endpoint.decorator.js';
 import { Readiness } from './readiness.js';
 
 class LivenessResponse {
@@ -37,6 +37,12 @@ export class HealthController {
   }
 
   @Get('readiness')
+  @ApiResponse({
+    status: 503,
+    description: 'Something that is needed does not work',
+    type: ReadinessResponse,
+    headers: headersOf({ 'Retry-After': 'In whole seconds' }),
+  })
   @Endpoint({ summary: 'Whether requests can be served, and which parts work', returns: ReadinessResponse })
   async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<ReadinessResponse> {
     const { ready, checks } = await this.readiness.report();

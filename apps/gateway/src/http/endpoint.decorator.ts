@@ -10,13 +10,20 @@ export interface EndpointOptions {
   success?: number;
   /** Class of the answer, in brackets for a list of them; none for an answer without content. */
   returns?: Type | readonly [Type];
+  /** Class of what some callers get in its place. */
+  orReturns?: Type;
+  /** Headers that every answer of success has, with what they tell. */
+  headers?: Record<string, string>;
   /** Content type of an answer that is not JSON. */
   contentType?: string;
+  /** Content type of refusals of the handler, where it is not JSON. */
+  refusalType?: string;
   /** Statuses of the refusals a caller should know of. Any endpoint may also answer 400, 500 and 503. */
   errors?: readonly number[];
 }
 
 const reasons: Record<number, string> = {
+  301: 'The project has another path now; Location is the same URL with its number',
   400: 'The request is at fault',
   401: 'No credentials, or bad ones',
   403: 'Not allowed',
@@ -25,6 +32,7 @@ const reasons: Record<number, string> = {
   409: 'Conflict',
   412: 'Changed since the time given in If-Unmodified-Since',
   413: 'The body is too large',
+  415: 'The content type is none that is read',
   416: 'The range does not fit',
   422: 'Stored, but failed',
   429: 'Too many requests',
@@ -37,21 +45,43 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
   return applyDecorators(
     HttpCode(success),
     ApiOperation({ summary, description }),
-    ApiExtraModels(ParameterError, ErrorMessage, TokenError),
-    ApiResponse({ status: success, ...answer(options) }),
-    ...[...new Set([400, 503, ...(options.errors ?? [])])].map((status) => ApiResponse(refusal(status))),
+    ApiExtraModels(ParameterError, ErrorMessage, TokenError, ...(options.orReturns ? modelsOf(options) : [])),
+    ApiResponse({ status: success, ...answer(options), headers: headersOf(options.headers ?? {}) }),
+    MayRefuse([400, 503, ...(options.errors ?? [])], options.refusalType),
     ApiResponse({ status: 'default', description: 'Any other refusal', content: jsonErrors }),
     ...(options.contentType ? [Header('Content-Type', options.contentType)] : []),
   );
 }
 
-function answer({ returns, contentType, success = 200 }: EndpointOptions): ApiResponseOptions {
+/** Tells the OpenAPI document about refusals. */
+export function MayRefuse(statuses: readonly number[], contentType?: string): MethodDecorator {
+  return applyDecorators(...[...new Set(statuses)].map((status) => ApiResponse(refusal(status, contentType))));
+}
+
+/** For the OpenAPI document: headers that are always there. */
+export function headersOf(headers: Record<string, string>): ApiResponseOptions['headers'] {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, description]) => [
+      name,
+      { description, required: true, schema: { type: 'string' } },
+    ]),
+  );
+}
+
+function answer({ returns, orReturns, contentType, success = 200 }: EndpointOptions): ApiResponseOptions {
   if (contentType)
     return { description: 'Done', content: { [contentType.split(';')[0] ?? '']: { schema: { type: 'string' } } } };
   if (!returns) return { description: success === 204 ? 'Done, no content' : 'Done' };
-  return 'length' in returns && Array.isArray(returns)
-    ? { description: 'Done', type: returns[0] as Type, isArray: true }
-    : { description: 'Done', type: returns as Type };
+  const [type, isArray] = Array.isArray(returns) ? [returns[0] as Type, true] : [returns as Type, false];
+  if (!orReturns) return { description: 'Done', type, isArray };
+  const one = { anyOf: [type, orReturns].map((each) => ({ $ref: getSchemaPath(each) })) };
+  const schema = isArray ? { type: 'array', items: one } : one;
+  return { description: 'Done', content: { 'application/json': { schema } } };
+}
+
+/** Those that are only named by their schemas. */
+function modelsOf({ returns, orReturns }: EndpointOptions): Type[] {
+  return [returns, orReturns].flat().filter((each) => each !== undefined) as Type[];
 }
 
 const jsonErrors = {
@@ -60,6 +90,17 @@ const jsonErrors = {
   },
 };
 
-function refusal(status: number): ApiResponseOptions {
-  return { status, description: reasons[status] ?? 'Refused', content: jsonErrors };
+const headersOfRefusals: Record<number, Record<string, string>> = {
+  301: { Location: 'Where it is now' },
+  429: { 'Retry-After': 'In whole seconds' },
+  503: { 'Retry-After': 'In whole seconds' },
+};
+
+function refusal(status: number, contentType?: string): ApiResponseOptions {
+  return {
+    status,
+    description: reasons[status] ?? 'Refused',
+    content: { ...jsonErrors, ...(contentType && { [contentType]: { schema: { type: 'string' } } }) },
+    headers: headersOf(headersOfRefusals[status] ?? {}),
+  };
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Controller, Delete, Get, HttpCode, Post, Put } from '@nestjs/common';
+import { ApiProperty } from '@nestjs/swagger';
 import {
   buildsAccessLevels,
   type BuildsAccessLevel,
@@ -73,6 +74,10 @@ class ProjectFilter {
   @ChoiceParameter(['asc', 'desc']) sort?: 'asc' | 'desc' | null;
 }
 
+class DeletionResponse {
+  @ApiProperty({ example: '202 Accepted' }) message!: string;
+}
+
 class NamespaceFilter {
   @StringParameter({ description: 'Part of the path' }) search?: string | null;
 }
@@ -89,7 +94,12 @@ export class ProjectsController {
 
   @Get('projects')
   @Needs('anyone')
-  @Endpoint({ summary: 'List projects', returns: [SimpleProjectResponse], errors: [401] })
+  @Endpoint({
+    summary: 'List projects',
+    returns: [ProjectResponse],
+    orReturns: SimpleProjectResponse,
+    errors: [401],
+  })
   async list(
     @CurrentViewer() viewer: Viewer,
     @Parameters(ProjectFilter) filter: ProjectFilter,
@@ -165,8 +175,8 @@ export class ProjectsController {
   @Delete('projects/:id')
   @HttpCode(202)
   @Needs('delete-project')
-  @Endpoint({ summary: 'Delete a project', success: 202, errors: [401, 403, 404] })
-  async delete(@Project() project: ProjectAddress): Promise<{ message: string }> {
+  @Endpoint({ summary: 'Delete a project', success: 202, returns: DeletionResponse, errors: [401, 403, 404] })
+  async delete(@Project() project: ProjectAddress): Promise<DeletionResponse> {
     await this.services.ask(DeleteProject, { projectId: project.id });
     return { message: '202 Accepted' };
   }

@@ -5,11 +5,12 @@ import { forbidden, RequestJob, ReturnJob } from '#libs/contracts';
 import { Needs } from '../access/needs.decorator.js';
 import { hashSecret, newSecret } from '../access/secrets.js';
 import { GatewayConfig } from '../config.js';
-import { Endpoint } from '../http/endpoint.decorator.js';
+import { Endpoint, headersOf } from '../http/endpoint.decorator.js';
 import { MapParameter, StringParameter } from '../http/parameter.decorators.js';
 import { Parameters } from '../http/parameters.decorator.js';
 import { Services } from '../services.js';
 import { type Attempt, HeldRequests } from './held-requests.js';
+import { JobPayloadResponse } from './job-payload.response.js';
 
 /** Under which a machine is known that does not tell its own id (runner-api.md §1.8). */
 const namelessMachine = '<legacy>';
@@ -35,8 +36,17 @@ export class JobRequestsController {
 
   @Post()
   @Needs('nothing')
-  @Endpoint({ summary: 'Ask for a job; held while there is none', success: 201, errors: [403] })
-  @ApiResponse({ status: 204, description: 'There is no job; X-GitLab-Last-Update is repeated as last_update' })
+  @Endpoint({
+    summary: 'Ask for a job; held while there is none',
+    success: 201,
+    returns: JobPayloadResponse,
+    errors: [403],
+  })
+  @ApiResponse({
+    status: 204,
+    description: 'There is no job',
+    headers: headersOf({ 'X-GitLab-Last-Update': 'To be repeated as last_update' }),
+  })
   async request(
     @Parameters(JobRequestParameters) parameters: JobRequestParameters,
     @Req() request: FastifyRequest,

@@ -23,7 +23,12 @@ export class JobTraceController {
 
   @Get(':job_id/trace')
   @Needs('read-jobs')
-  @Endpoint({ summary: 'Read a job’s log', contentType: 'text/plain; charset=utf-8', errors: [401, 403, 404] })
+  @Endpoint({
+    summary: 'Read a job’s log',
+    contentType: 'text/plain; charset=utf-8',
+    headers: { 'Content-Disposition': 'A name for the file' },
+    errors: [401, 403, 404],
+  })
   async trace(
     @Project() project: ProjectAddress,
     @Parameters(TraceParameters) { job_id: jobId }: TraceParameters,

@@ -1,11 +1,12 @@
 import { Controller, Get, Headers, Patch, Post, Put, Req, Res } from '@nestjs/common';
+import { ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { badRequest, nothingHere, Refusal, ShowJob, unauthorized } from '#libs/contracts';
 import { isLive, JobTokens } from '../access/job-tokens.js';
 import { CurrentViewer, Needs } from '../access/needs.decorator.js';
 import type { JobViewer } from '../access/viewer.js';
 import { GatewayConfig } from '../config.js';
-import { Endpoint } from '../http/endpoint.decorator.js';
+import { Endpoint, headersOf } from '../http/endpoint.decorator.js';
 import { ChoiceParameter, IntegerParameter, StringParameter } from '../http/parameter.decorators.js';
 import { Parameters } from '../http/parameters.decorator.js';
 import { RequestBody } from '../http/request-body.decorator.js';
@@ -17,6 +18,11 @@ import { RunningJobs } from './running-jobs.js';
 const updateInterval = 3;
 /** A piece of log is at most 1 MiB (runner-api.md §4.1); some runners add a little. In bytes. */
 const pieceLimit = 2 * 1024 * 1024;
+/** Headers of the answer to every report. */
+const toldToRunners = {
+  'Job-Status': 'How the job goes as we see it; a runner stops what is canceled',
+  'X-GitLab-Trace-Update-Interval': 'Seconds until the next report',
+};
 const states = ['pending', 'running', 'success', 'failed'] as const;
 
 class ThisJob {
@@ -42,7 +48,7 @@ export class RunningJobsController {
 
   @Put('jobs/:job_id')
   @Needs('nothing')
-  @Endpoint({ summary: 'Report how a job goes', errors: [403] })
+  @Endpoint({ summary: 'Report how a job goes', returns: Number, headers: toldToRunners, errors: [403] })
   async report(
     @Parameters(JobReport) { job_id: jobId, token, state, failure_reason, exit_code }: JobReport,
     @Headers('job-token') header: string | undefined,
@@ -69,7 +75,14 @@ export class RunningJobsController {
     description: 'Content-Range tells where it begins; Range of the answer, where the next piece does.',
     success: 202,
     contentType: 'text/plain',
-    errors: [403, 416],
+    headers: { ...toldToRunners, Range: 'From 0 to where the next piece begins' },
+    errors: [403],
+  })
+  @ApiResponse({
+    status: 416,
+    description: 'The piece does not begin where the log ends',
+    content: { 'text/plain': { schema: { type: 'string' } } },
+    headers: headersOf({ ...toldToRunners, Range: 'From 0 to where the next piece begins' }),
   })
   async appendLog(
     @Parameters(ThisJob) { job_id: jobId, token }: ThisJob,

@@ -17,7 +17,7 @@ import { badRequest, forbidden, type PipelineFacts, Refusal, refusedRequest } fr
 import { uuidv7 } from '#libs/persistence';
 import { Needs } from '../access/needs.decorator.js';
 import { GatewayConfig } from '../config.js';
-import { Endpoint } from '../http/endpoint.decorator.js';
+import { Endpoint, headersOf } from '../http/endpoint.decorator.js';
 import { MapParameter, StringMapParameter, StringParameter } from '../http/parameter.decorators.js';
 import { AllParameters, Parameters } from '../http/parameters.decorator.js';
 import { RequestBody, webhookBodyLimit } from '../http/request-body.decorator.js';
@@ -79,7 +79,12 @@ export class TriggerPipelineController {
       'The same key with the same request starts no second pipeline for 24 hours, and gets the same answer; `webhook-id` does as well',
   })
   @ApiHeader({ name: 'Prefer', required: false, description: '`respond-async`: do not wait for the pipeline' })
-  @ApiResponse({ status: 202, description: 'Recorded; the outcome is told at the status URL', type: AcceptedResponse })
+  @ApiResponse({
+    status: 202,
+    description: 'Recorded; the outcome is told at the status URL',
+    type: AcceptedResponse,
+    headers: headersOf({ Location: 'The status URL' }),
+  })
   async trigger(
     @Parameters(TriggerParameters) parameters: TriggerParameters,
     @AllParameters() sent: SentParameters,

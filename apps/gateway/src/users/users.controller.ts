@@ -63,7 +63,7 @@ export class UsersController {
 
   @Get('users')
   @Needs('user', { scopes: ['read_user'] })
-  @Endpoint({ summary: 'List users', returns: [ShortUserResponse], errors: [401, 403] })
+  @Endpoint({ summary: 'List users', returns: [ShortUserResponse], orReturns: AccountResponse, errors: [401, 403] })
   async list(
     @CurrentViewer() viewer: Viewer,
     @Parameters(UserFilter) filter: UserFilter,
@@ -91,6 +91,7 @@ export class UsersController {
     summary: 'Show a user',
     description: 'Administrators see the account too.',
     returns: LongUserResponse,
+    orReturns: AccountResponse,
     errors: [401, 403, 404],
   })
   async show(

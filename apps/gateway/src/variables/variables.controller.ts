@@ -77,7 +77,7 @@ export class VariablesController {
   }
 
   @Get(':key')
-  @Endpoint({ summary: 'Show a project variable', returns: VariableResponse, errors: [401, 403, 404] })
+  @Endpoint({ summary: 'Show a project variable', returns: VariableResponse, errors: [401, 403, 404, 409] })
   async show(
     @Project() project: ProjectAddress,
     @Parameters(ThisVariable) { key, filter }: ThisVariable,
@@ -108,7 +108,7 @@ export class VariablesController {
   }
 
   @Put(':key')
-  @Endpoint({ summary: 'Change a project variable', returns: VariableResponse, errors: [401, 403, 404] })
+  @Endpoint({ summary: 'Change a project variable', returns: VariableResponse, errors: [401, 403, 404, 409] })
   async edit(
     @Project() project: ProjectAddress,
     @Parameters(VariableChange) parameters: VariableChange,
@@ -129,7 +129,7 @@ export class VariablesController {
   }
 
   @Delete(':key')
-  @Endpoint({ summary: 'Remove a project variable', success: 204, errors: [401, 403, 404] })
+  @Endpoint({ summary: 'Remove a project variable', success: 204, errors: [401, 403, 404, 409] })
   async delete(
     @Project() project: ProjectAddress,
     @Parameters(ThisVariable) { key, filter }: ThisVariable,
