@@ -21,5 +21,6 @@ export default {
     ],
   },
   moduleNameMapper: { '^#libs/(.*)$': '<rootDir>/libs/$1/src/index.ts', '^(\\.{1,2}/.*)\\.js$': '$1' },
-  testTimeout: 30_000,
+  // Against hanging only: waiting has limits of its own, which say what was waited for.
+  testTimeout: 120_000,
 };

@@ -1,7 +1,6 @@
 import pg from 'pg';
-import type { Installation } from '../installation.js';
-import { eventually } from '../testing/eventually.js';
-import type { Verbs } from '../verbs.js';
+import { until } from '../../../../libs/messaging/src/testing/until.js';
+import type { Flagfall } from '../testing/flagfall.js';
 import type { Told } from './calls.js';
 
 const settleLimitMs = 60_000;
@@ -20,8 +19,8 @@ export interface Audit {
  *
  * @throws Error with every call for which that is not so
  */
-export async function audit(installation: Installation, verbs: Verbs, calls: readonly Told[]): Promise<Audit> {
-  return withDatabase(installation, async (database) => {
+export async function audit(flagfall: Flagfall, calls: readonly Told[]): Promise<Audit> {
+  return withDatabase(flagfall, async (database) => {
     await settled(database);
     const pipelines = await pipelinesByNumber(database);
     const faults: string[] = [];
@@ -30,7 +29,7 @@ export async function audit(installation: Installation, verbs: Verbs, calls: rea
       const found = pipelines.get(call.number) ?? [];
       const kind = kindOf(call);
       sums[kind]++;
-      const expected = await expectedPipelines(verbs, call, kind, found.length);
+      const expected = await expectedPipelines(flagfall, call, kind, found.length);
       if (String(found) !== String(expected ?? found) || found.length > 1)
         faults.push(
           `call ${call.number} was told ${call.status} ${JSON.stringify(call.body)}, and has the pipelines [${found.join()}]`,
@@ -42,12 +41,12 @@ export async function audit(installation: Installation, verbs: Verbs, calls: rea
 }
 
 /** How many requests are recorded and have no outcome yet. */
-export function openRequests(installation: Installation): Promise<number> {
-  return withDatabase(installation, countOpen);
+export function openRequests(flagfall: Flagfall): Promise<number> {
+  return withDatabase(flagfall, countOpen);
 }
 
 async function withDatabase<Result>(
-  { databaseUrl }: Installation,
+  { installation: { databaseUrl } }: Flagfall,
   use: (database: pg.Client) => Promise<Result>,
 ): Promise<Result> {
   const database = new pg.Client({ connectionString: databaseUrl });
@@ -74,30 +73,31 @@ function kindOf({ status }: Told): keyof Audit {
 
 /** The pipelines that a call must have; null where one or none is right. */
 async function expectedPipelines(
-  verbs: Verbs,
+  flagfall: Flagfall,
   { body }: Told,
   kind: keyof Audit,
   found: number,
 ): Promise<number[] | null> {
   if (kind === 'unknown') return null;
   if (kind === 'refused') return [];
-  if (kind === 'created') return [(await verbs.root({ path: `/projects/${body.project_id}/pipelines/${body.id}` })).id];
-  const { status, pipeline } = await outcome(verbs, body.status_url);
+  if (kind === 'created')
+    return [(await flagfall.root({ path: `/projects/${body.project_id}/pipelines/${body.id}` })).id];
+  const { status, pipeline } = await outcome(flagfall, body.status_url);
   if (status !== 'created') throw new Error(`${body.status_url} says ${status}, and there are ${found} pipelines`);
   return [pipeline.id];
 }
 
 /** What a status URL tells. */
-export async function outcome(verbs: Verbs, statusUrl: string) {
+export async function outcome(flagfall: Flagfall, statusUrl: string) {
   const { pathname } = new URL(statusUrl);
-  const { status, body } = await verbs.api.call({ path: pathname.replace('/api/v4', '') });
+  const { status, body } = await flagfall.call({ path: pathname.replace('/api/v4', '') });
   if (status !== 200) throw new Error(`${statusUrl} answered ${status}`);
   return body;
 }
 
 /** What waits for a minute until it is published again need not be waited for: to the ledger that minute has passed. */
 async function settled(database: pg.Client): Promise<void> {
-  await eventually(
+  await until(
     'all requests to be settled',
     async () => {
       await database.query(

@@ -1,5 +1,5 @@
-import { eventually } from '../testing/eventually.js';
-import type { Trigger } from '../verbs.js';
+import { until } from '../../../../libs/messaging/src/testing/until.js';
+import type { Trigger } from '../testing/flagfall.js';
 
 /** Longer than any answer may take, a frozen database included (architecture.md §2.7, libs/persistence): a call that takes longer hangs. */
 const hangMs = 25_000;
@@ -54,7 +54,7 @@ export class Callers {
 
   /** @param count of calls; @param callers at a time */
   constructor(
-    private readonly urls: string[],
+    private readonly urls: readonly string[],
     private readonly trigger: Trigger,
     private readonly count: number,
     callers: number,
@@ -65,7 +65,7 @@ export class Callers {
 
   /** Waits for so many answers. */
   async answered(count: number): Promise<void> {
-    await eventually(`${count} answers`, () => this.told.length >= count, 60_000);
+    await until(`${count} answers`, () => this.told.length >= count, 60_000);
   }
 
   async #work(): Promise<void> {
@@ -80,5 +80,5 @@ export class Callers {
 
 /** Who finds nobody there looks again later, and does not use up the calls. */
 async function isThere(url: string): Promise<void> {
-  await eventually(`${url} to be there again`, async () => (await fetch(`${url}/-/liveness`)).ok, 60_000);
+  await until(`${url} to be there again`, async () => (await fetch(`${url}/-/liveness`)).ok, 60_000);
 }

@@ -5,10 +5,8 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { workQueues } from '#libs/contracts';
 import { withChannel } from '../../../../libs/messaging/src/testing/broker.js';
-import { type Installation, startInstallation } from '../installation.js';
-import { eventually } from '../testing/eventually.js';
-import { printLogsOfFailures } from '../testing/logs-of-failures.js';
-import { type Trigger, Verbs } from '../verbs.js';
+import { until } from '../../../../libs/messaging/src/testing/until.js';
+import { startsFlagfall, type Trigger } from '../testing/flagfall.js';
 import { outcome } from './audit.js';
 import { call } from './calls.js';
 
@@ -16,32 +14,28 @@ const run = promisify(execFile);
 const program = fileURLToPath(new URL('../../../../bin/parked.mjs', import.meta.url));
 const queue = 'pipeline-service.pipeline.triggered.v1';
 
-let installation: Installation;
-let verbs: Verbs;
+const flagfall = startsFlagfall({ name: 'parked' });
 let trigger: Trigger;
-printLogsOfFailures(() => installation?.programs ?? []);
 
 beforeAll(async () => {
-  installation = await startInstallation({ name: 'parked' });
-  verbs = await Verbs.of(installation);
-  const app = await verbs.newProject({ files: { '.gitlab-ci.yml': 'build: {script: [make]}\n' } });
-  trigger = await verbs.newTrigger(app, { token: installation.rootToken });
-}, 90_000);
-afterAll(() => installation?.stop());
+  const app = await flagfall.newProject({ files: { '.gitlab-ci.yml': 'build: {script: [make]}\n' } });
+  trigger = await flagfall.newTrigger(app);
+});
 
 /** As an operator types it. */
 async function parked(...words: string[]): Promise<string> {
-  const env = { FLAGFALL_URL: installation.url, ROOT_TOKEN: installation.rootToken };
+  const env = { FLAGFALL_URL: flagfall.url, ROOT_TOKEN: flagfall.rootToken };
   return (await run(process.execPath, [program, ...words], { env })).stdout;
 }
 
 /** A trigger whose message has been parked, as it is when every attempt to handle it failed. */
 async function parkedTrigger(): Promise<{ id: string; statusUrl: string }> {
+  const { installation } = flagfall;
   const [service] = installation.pipelineServices;
   await service?.kill();
-  const { body } = await call(installation.url, trigger, { Prefer: 'respond-async' });
+  const { body } = await call(flagfall.url, trigger, { Prefer: 'respond-async' });
   const name = `${installation.namespace}.${queue}`;
-  await eventually('the message', () =>
+  await until('the message', () =>
     withChannel(async (channel) => {
       const message = await channel.get(name);
       if (!message) return false;
@@ -72,7 +66,7 @@ async function parkedTrigger(): Promise<{ id: string; statusUrl: string }> {
 }
 
 it('every queue that a service works off is known to the command', () => {
-  const handled = installation.programs.flatMap(({ output }) =>
+  const handled = flagfall.programs.flatMap(({ output }) =>
     [...output.matchAll(/"msg":"([\w-]+) handles ([\w.-]+)( \([^"]*fanOut true[^"]*\))?/g)]
       .filter(([, , , fanOut]) => fanOut === undefined)
       .map(([, service, type]) => `${service}.${type}`),
@@ -86,15 +80,15 @@ it('nothing is parked at first', async () => {
 
 it('a parked trigger is listed, shown without what its caller sent, and runs when it is replayed', async () => {
   const { id, statusUrl } = await parkedTrigger();
-  expect((await outcome(verbs, statusUrl)).status).toBe('rejected');
+  expect((await outcome(flagfall, statusUrl)).status).toBe('rejected');
   expect(await parked('list')).toMatch(new RegExp(`^${id}  \\S+  ${queue}  it failed too often\n$`));
   const shown = JSON.parse(await parked('show', id));
   expect(shown).toMatchObject({ id, queue, events: [{ id, data: { requestId: id, ref: 'main' } }] });
   expect(JSON.stringify(shown)).not.toMatch(/NUMBER|payload|variables/);
 
   expect(await parked('replay', id)).toContain('is handled again');
-  const told = await eventually('the outcome', async () => {
-    const now = await outcome(verbs, statusUrl);
+  const told = await until('the outcome', async () => {
+    const now = await outcome(flagfall, statusUrl);
     return now.status === 'created' && now;
   });
   expect(told.pipeline.id).toEqual(expect.any(Number));
@@ -116,7 +110,7 @@ it.each<[string, string[], Record<string, string>, number, RegExp]>([
   ['no token', ['list'], { ROOT_TOKEN: '', DATA_DIR: '/nonexistent' }, 1, /give ROOT_TOKEN/],
   ['a wrong address', ['list'], { FLAGFALL_URL: 'http://127.0.0.1:1' }, 1, /does not answer/],
 ])('%s is explained', async (_, words, change, code, text) => {
-  const env = { FLAGFALL_URL: installation.url, ROOT_TOKEN: installation.rootToken, ...change };
+  const env = { FLAGFALL_URL: flagfall.url, ROOT_TOKEN: flagfall.rootToken, ...change };
   await expect(run(process.execPath, [program, ...words], { env })).rejects.toMatchObject({
     code,
     stderr: expect.stringMatching(text),

@@ -1,22 +1,25 @@
+// needs: rabbitmq, postgresql
 import { until } from '../../../../libs/messaging/src/testing/until.js';
-import { HandRunner, jobOf, projectWith } from '../testing/hand-runner.js';
-import { type TestProject, Workshop } from '../testing/workshop.js';
+import { startsFlagfall } from '../testing/flagfall.js';
+import { HandRunner } from '../testing/hand-runner.js';
+import type { Project } from '../testing/project.js';
 
-let workshop: Workshop;
-let project: TestProject;
+const flagfall = startsFlagfall({
+  name: 'protocol',
+  environment: { REQUEST_HOLD_MS: '300', JOB_LOG_LIMIT_MIB: '1' },
+});
+let project: Project;
 /** Takes what has no tags; each test leaves the queue empty. */
 let runner: HandRunner;
 
 beforeAll(async () => {
-  workshop = await Workshop.open('protocol', { REQUEST_HOLD_MS: '300', JOB_LOG_LIMIT_MIB: '1' });
-  project = await projectWith(workshop, 'app');
-  runner = await HandRunner.create(workshop);
-}, 60_000);
-afterAll(() => workshop?.close());
+  project = await flagfall.newProject({ files: { '.gitlab-ci.yml': 'job: { script: [make] }' } });
+  runner = await flagfall.newRunner();
+});
 
 const forbidden = { message: '403 Forbidden' };
-const post = (path: string, json: unknown) => workshop.call('POST', path, { token: null, json });
-const remove = (path: string, json: unknown) => workshop.call('DELETE', path, { token: null, json });
+const post = (path: string, json: unknown) => flagfall.call({ method: 'POST', path, json });
+const remove = (path: string, json: unknown) => flagfall.call({ method: 'DELETE', path, json });
 
 describe('the token of a runner', () => {
   it('begins with glrt-, and is verified with 200 and numbers that are numbers', async () => {
@@ -32,14 +35,14 @@ describe('the token of a runner', () => {
     ['reset', 'POST', '/runners/reset_authentication_token'],
     ['take jobs', 'POST', '/jobs/request'],
   ])('that nobody knows does not %s', async (_, method, path) => {
-    const call = { token: null, json: { token: 'glrt-nobody' } };
-    expect(await workshop.call(method, path, call)).toMatchObject({ status: 403, body: forbidden });
-    const without = await workshop.call(method, path, { token: null, json: {} });
+    const call = (json: object) => flagfall.call({ method, path, json });
+    expect(await call({ token: 'glrt-nobody' })).toMatchObject({ status: 403, body: forbidden });
+    const without = await call({});
     expect(without).toMatchObject({ status: 400, body: { error: 'token is missing, token is empty' } });
   });
 
   it('is changed by the runner, and the old one stops working at once', async () => {
-    const token = await workshop.newRunner();
+    const { token } = await flagfall.newRunner();
     const { status, body } = await post('/runners/reset_authentication_token', { token });
     expect(status).toBe(201);
     expect(body).toMatchObject({ token: expect.stringMatching(/^glrt-/) as string, token_expires_at: null });
@@ -48,20 +51,21 @@ describe('the token of a runner', () => {
   });
 
   it('is changed by its owner, whose client sends the JSON body null', async () => {
-    const { id } = (await post('/runners/verify', { token: await workshop.newRunner() })).body;
+    const { id } = await flagfall.newRunner();
     const path = `/runners/${id}/reset_authentication_token`;
-    const { status, body } = await workshop.call('POST', path, { json: null });
+    const { status, body } = await flagfall.call({ method: 'POST', path, token: flagfall.rootToken, json: null });
     expect(status).toBe(201);
     expect((await post('/runners/verify', { token: body.token })).body.id).toBe(id);
   });
 
   it('removes one machine, and the runner', async () => {
-    const token = await workshop.newRunner();
-    await new HandRunner(workshop, token).request();
+    const removed = await flagfall.newRunner();
+    const { token } = removed;
+    await removed.request();
     expect((await remove('/runners/managers', { token, system_id: 's_other' })).status).toBe(404);
     expect((await remove('/runners/managers', { token })).status).toBe(400);
     const { status, body } = await remove('/runners/managers', { token, system_id: 's_0123456789ab' });
-    expect({ status, body }).toEqual({ status: 204, body: '' });
+    expect({ status, body }).toEqual({ status: 204, body: undefined });
     expect((await post('/runners/verify', { token })).status).toBe(200);
     expect((await remove('/runners', { token })).status).toBe(204);
     expect((await post('/runners/verify', { token })).status).toBe(403);
@@ -77,24 +81,21 @@ describe('the token of a runner', () => {
 describe('a request for a job', () => {
   it('that finds none is answered 204 with a mark', async () => {
     const { status, headers, body } = await runner.request();
-    expect({ status, body }).toEqual({ status: 204, body: '' });
+    expect({ status, body }).toEqual({ status: 204, body: undefined });
     expect(headers.get('x-gitlab-last-update')).toMatch(/^[0-9a-f]+$/);
   });
 
   it('of a paused runner is answered 204 although there is a job', async () => {
-    const { id, token } = await workshop.must('POST', '/user/runners', {
-      json: { runner_type: 'instance_type', paused: true },
-    });
-    await workshop.trigger(project);
-    const paused = new HandRunner(workshop, token);
+    const paused = await flagfall.newRunner({ paused: true });
+    await project.trigger();
     expect((await paused.request()).status).toBe(204);
-    await workshop.must('PUT', `/runners/${id}`, { json: { paused: false } });
+    await flagfall.root({ method: 'PUT', path: `/runners/${paused.id}`, json: { paused: false } });
     const job = await paused.take();
     await paused.put(job, { state: 'success' });
   });
 
   it('may leave out everything but the token', async () => {
-    await workshop.trigger(project);
+    await project.trigger();
     const { status, body } = await post('/jobs/request', { token: runner.token });
     expect(status).toBe(201);
     await runner.put(body, { state: 'success' });
@@ -102,7 +103,7 @@ describe('a request for a job', () => {
 });
 
 it('a job goes from the queue to its end as runner-api.md §2 to §4 say', async () => {
-  const pipelineId = await workshop.trigger(project);
+  const { id: pipelineId } = await project.trigger();
   const { status, headers, body: job } = await runner.request();
   expect({ status, type: headers.get('content-type') }).toEqual({ status: 201, type: 'application/json' });
   expect(job).toMatchObject({
@@ -113,14 +114,14 @@ it('a job goes from the queue to its end as runner-api.md §2 to §4 say', async
     runner_info: { timeout: 3600 },
   });
   // Handed out, but nobody has said that it arrived.
-  expect(await jobOf(workshop, project, job)).toMatchObject({ status: 'pending', started_at: null });
+  expect(await project.job(job)).toMatchObject({ status: 'pending', started_at: null });
   expect((await runner.request()).status).toBe(204);
 
   const started = await runner.put(job, { state: 'running', output: {} });
   expect(started).toMatchObject({ status: 200 });
   expect(started.headers.get('job-status')).toBe('running');
   expect(started.headers.get('x-gitlab-trace-update-interval')).toBe('3');
-  expect(await workshop.pipelineStatus(project, pipelineId)).toBe('running');
+  expect((await project.pipeline(pipelineId)).status).toBe('running');
 
   const text = Buffer.from('Grüße\n');
   const first = await runner.patch(job, 0, text.subarray(0, 3));
@@ -132,14 +133,17 @@ it('a job goes from the queue to its end as runner-api.md §2 to §4 say', async
   expect({ status: gap.status, range: gap.headers.get('range') }).toEqual({ status: 416, range: '0-3' });
   expect((await runner.patch(job, 3, text.subarray(3))).headers.get('range')).toBe(`0-${text.length}`);
 
-  const trace = await workshop.call('GET', `/projects/${project.id}/jobs/${job.id}/trace`);
+  const trace = await flagfall.call({
+    path: `/projects/${project.id}/jobs/${job.id}/trace`,
+    token: flagfall.rootToken,
+  });
   expect(trace).toMatchObject({ status: 200, body: 'Grüße\n' });
   expect(trace.headers.get('content-type')).toContain('text/plain');
   expect(trace.headers.get('content-disposition')).toBe(`infile; filename="${job.id}.log"`);
 
   const alive = await runner.put(job, { state: 'running', checksum: 'crc32:363a3020', output: { bytesize: 8 } });
   expect({ status: alive.status, job: alive.headers.get('job-status') }).toEqual({ status: 200, job: 'running' });
-  const own = await workshop.call('GET', '/job', { token: null, headers: { 'JOB-TOKEN': job.token } });
+  const own = await flagfall.call({ path: '/job', headers: { 'JOB-TOKEN': job.token } });
   expect(own).toMatchObject({
     status: 200,
     body: { id: job.id, status: 'running', runner: { name: 'gitlab-runner' } },
@@ -151,27 +155,27 @@ it('a job goes from the queue to its end as runner-api.md §2 to §4 say', async
     expect(late).toMatchObject({ status: 403, body: forbidden });
     expect(late.headers.get('job-status')).toBe('success');
   }
-  const later = await workshop.call('GET', '/job', { token: null, headers: { 'JOB-TOKEN': job.token } });
+  const later = await flagfall.call({ path: '/job', headers: { 'JOB-TOKEN': job.token } });
   expect(later.status).toBe(401);
-  expect(await jobOf(workshop, project, job)).toMatchObject({
+  expect(await project.job(job)).toMatchObject({
     status: 'success',
     duration: expect.any(Number) as number,
     artifacts: [{ file_type: 'trace', size: text.length }],
   });
-  expect(await workshop.pipelineStatus(project, pipelineId)).toBe('success');
+  expect((await project.pipeline(pipelineId)).status).toBe('success');
 });
 
 it('a runner whose answer got lost is asked for the log from where it is', async () => {
-  await workshop.trigger(project);
+  await project.trigger();
   const job = await runner.take();
   // The first thing heard of a job may be its log (runner-api.md §2.5).
   expect((await runner.patch(job, 0, 'abc')).status).toBe(202);
-  expect((await jobOf(workshop, project, job)).status).toBe('running');
+  expect((await project.job(job)).status).toBe('running');
   const all = await runner.patch(job, 0, 'abcdef');
   expect({ status: all.status, range: all.headers.get('range') }).toEqual({ status: 416, range: '0-3' });
   expect((await runner.patch(job, 3, 'def')).status).toBe(202);
   await runner.put(job, { state: 'success' });
-  expect(await workshop.must('GET', `/projects/${project.id}/jobs/${job.id}/trace`)).toBe('abcdef');
+  expect(await project.get(`/jobs/${job.id}/trace`)).toBe('abcdef');
 });
 
 describe('a report', () => {
@@ -180,15 +184,15 @@ describe('a report', () => {
     ['with a reason that nobody knows', { failure_reason: 'bad_luck' }, { failure_reason: 'unknown_failure' }],
     ['without a reason', { exit_code: 99_999_999_999 }, { failure_reason: 'unknown_failure' }],
   ])('of a failure %s', async (_, report, expected) => {
-    await workshop.trigger(project);
+    await project.trigger();
     const job = await runner.take();
     expect((await runner.put(job, { state: 'failed', ...report })).headers.get('job-status')).toBe('failed');
-    expect(await jobOf(workshop, project, job)).toMatchObject({ status: 'failed', ...expected });
+    expect(await project.job(job)).toMatchObject({ status: 'failed', ...expected });
   });
 
   it('without the token of the job, with another job’s or with an unknown state is refused', async () => {
-    await workshop.trigger(project);
-    await workshop.trigger(project);
+    await project.trigger();
+    await project.trigger();
     const [job, other] = [await runner.start(), await runner.start()];
     for (const token of ['', 'glcbt-nobody', other.token]) {
       const answer = await runner.put({ ...job, token }, { state: 'running' });
@@ -202,57 +206,59 @@ describe('a report', () => {
   });
 
   it('of a log without its place is refused', async () => {
-    await workshop.trigger(project);
+    await project.trigger();
     const job = await runner.start();
     const headers = { 'JOB-TOKEN': job.token, 'Content-Type': 'text/plain' };
     const path = `/jobs/${job.id}/trace`;
-    const answer = await workshop.call('PATCH', path, { token: null, bytes: Buffer.from('x'), headers });
+    const answer = await flagfall.call({ method: 'PATCH', path, raw: 'x', headers });
     expect(answer.status).toBe(400);
     await runner.put(job, { state: 'success' });
   });
 });
 
 it('finds the coverage in the log', async () => {
-  const measured = await projectWith(workshop, 'cov', `job: { script: [make], coverage: '/^TOTAL.*?(\\d+\\.\\d+)%/' }`);
-  const pipelineId = await workshop.trigger(measured);
+  const measured = await flagfall.newProject({
+    files: { '.gitlab-ci.yml': `job: { script: [make], coverage: '/^TOTAL.*?(\\d+\\.\\d+)%/' }` },
+  });
+  const { id: pipelineId } = await measured.trigger();
   const job = await runner.start();
   await runner.patch(job, 0, 'TOTAL 1.5%\nTOTAL 87.25%\nbye\n');
   expect((await runner.put(job, { state: 'success' })).headers.get('job-status')).toBe('success');
-  expect((await jobOf(workshop, measured, job)).coverage).toBe(87.25);
-  const pipeline = await workshop.must('GET', `/projects/${measured.id}/pipelines/${pipelineId}`);
+  expect((await measured.job(job)).coverage).toBe(87.25);
+  const pipeline = await measured.pipeline(pipelineId);
   expect(Number(pipeline.coverage)).toBe(87.25);
 });
 
 it('a log that grows beyond its limit ends the job', async () => {
-  await workshop.trigger(project);
+  await project.trigger();
   const job = await runner.start();
   const mebibyte = Buffer.alloc(1_048_576, '.');
   expect((await runner.patch(job, 0, mebibyte)).headers.get('range')).toBe('0-1048576');
   const over = await runner.patch(job, mebibyte.length, 'x');
   expect({ status: over.status, job: over.headers.get('job-status') }).toEqual({ status: 403, job: 'failed' });
-  expect(await jobOf(workshop, project, job)).toMatchObject({ failure_reason: 'trace_size_exceeded' });
-  const log = await workshop.must('GET', `/projects/${project.id}/jobs/${job.id}/trace`);
+  expect(await project.job(job)).toMatchObject({ failure_reason: 'trace_size_exceeded' });
+  const log = await project.get(`/jobs/${job.id}/trace`);
   expect(log.slice(mebibyte.length)).toContain('The job log size limit was reached.');
 });
 
 it('a log is gone when it is erased, and when the pipeline is deleted', async () => {
-  const pipelineId = await workshop.trigger(project);
+  const { id: pipelineId } = await project.trigger();
   const job = await runner.start();
   await runner.patch(job, 0, 'secret');
   await runner.put(job, { state: 'success' });
-  const path = `/projects/${project.id}/jobs/${job.id}`;
-  expect(await workshop.must('GET', `${path}/trace`)).toBe('secret');
-  await workshop.must('POST', `${path}/erase`);
-  expect(await workshop.must('GET', `${path}/trace`)).toBe('');
-  await workshop.must('DELETE', `/projects/${project.id}/pipelines/${pipelineId}`);
-  expect((await workshop.call('GET', `${path}/trace`)).status).toBe(404);
+  expect(await project.get(`/jobs/${job.id}/trace`)).toBe('secret');
+  await project.post(`/jobs/${job.id}/erase`);
+  expect(await project.get(`/jobs/${job.id}/trace`)).toBeUndefined();
+  await flagfall.root({ method: 'DELETE', path: `/projects/${project.id}/pipelines/${pipelineId}` });
+  const gone = await flagfall.call({ path: `/projects/${project.id}/jobs/${job.id}/trace`, token: flagfall.rootToken });
+  expect(gone.status).toBe(404);
 });
 
 describe('canceling', () => {
-  const cancel = (job: { id: number }) => workshop.must('POST', `/projects/${project.id}/jobs/${job.id}/cancel`);
+  const cancel = (job: { id: number }) => project.post(`/jobs/${job.id}/cancel`);
 
   it('lets a runner that can stop in good order', async () => {
-    await workshop.trigger(project);
+    await project.trigger();
     const job = await runner.start();
     expect((await cancel(job)).status).toBe('canceling');
     const told = await runner.put(job, { state: 'running' });
@@ -261,12 +267,12 @@ describe('canceling', () => {
     expect({ status: log.status, job: log.headers.get('job-status') }).toEqual({ status: 202, job: 'canceling' });
     const end = await runner.put(job, { state: 'failed', failure_reason: 'job_canceled' });
     expect({ status: end.status, job: end.headers.get('job-status') }).toEqual({ status: 200, job: 'canceled' });
-    expect((await jobOf(workshop, project, job)).status).toBe('canceled');
+    expect((await project.job(job)).status).toBe('canceled');
   });
 
   it('cuts off a runner that cannot', async () => {
-    const old = await HandRunner.create(workshop, {}, false);
-    await workshop.trigger(project);
+    const old = await flagfall.newRunner({ cancelsGracefully: false });
+    await project.trigger();
     const job = await old.start();
     expect((await cancel(job)).status).toBe('canceled');
     for (const answer of [await old.put(job, { state: 'running' }), await old.patch(job, 0, 'x')]) {
@@ -276,7 +282,7 @@ describe('canceling', () => {
   });
 
   it('of a job that nobody has acknowledged is told with the first report', async () => {
-    await workshop.trigger(project);
+    await project.trigger();
     const job = await runner.take();
     expect((await cancel(job)).status).toBe('canceled');
     const answer = await runner.put(job, { state: 'running' });
@@ -285,17 +291,16 @@ describe('canceling', () => {
 });
 
 it('artifacts are not kept, which a runner is told in its own terms', async () => {
-  await workshop.trigger(project);
+  await project.trigger();
   const job = await runner.start();
   const headers = { 'JOB-TOKEN': job.token };
   const path = `/jobs/${job.id}/artifacts`;
-  const bytes = Buffer.from('--x--');
   const type = { 'Content-Type': 'multipart/form-data; boundary=x' };
-  const upload = (more: object) => workshop.call('POST', path, { token: null, bytes, headers: { ...type, ...more } });
+  const upload = (more: object) => flagfall.call({ method: 'POST', path, raw: '--x--', headers: { ...type, ...more } });
   expect((await upload({})).status).toBe(403);
   expect((await upload(headers)).status).toBe(405);
-  expect((await workshop.call('GET', path, { token: null, headers })).status).toBe(404);
-  expect((await workshop.call('GET', path, { token: null })).status).toBe(401);
+  expect((await flagfall.call({ path, headers })).status).toBe(404);
+  expect((await flagfall.call({ path })).status).toBe(401);
   await runner.put(job, { state: 'success' });
 });
 
@@ -312,13 +317,18 @@ describe('runners and their managers', () => {
       maintenance_note: 'rack 4',
       locked: true,
     };
-    const { id, token, token_expires_at } = await workshop.must('POST', '/user/runners', { json: settings });
+    const { id, token, token_expires_at } = await flagfall.root({
+      method: 'POST',
+      path: '/user/runners',
+      json: settings,
+    });
     expect({ id: typeof id, token: typeof token, token_expires_at }).toEqual({
       id: 'number',
       token: 'string',
       token_expires_at: null,
     });
-    expect(await workshop.must('GET', `/runners/${id}`)).toMatchObject({
+    const show = () => flagfall.root({ path: `/runners/${id}` });
+    expect(await show()).toMatchObject({
       id,
       description: 'mine',
       active: true,
@@ -336,15 +346,16 @@ describe('runners and their managers', () => {
       contacted_at: null,
       projects: [{ id: project.id }],
     });
-    await new HandRunner(workshop, token).request();
-    expect(await workshop.must('GET', `/runners/${id}`)).toMatchObject({ online: true, name: 'gitlab-runner' });
-    await workshop.must('PUT', `/runners/${id}`, { json: { description: 'yours', tag_list: [], run_untagged: true } });
-    expect(await workshop.must('GET', `/runners/${id}`)).toMatchObject({ description: 'yours', tag_list: [] });
-    const ids = async (path: string) => (await workshop.must('GET', path)).map((each: { id: number }) => each.id);
+    await new HandRunner(flagfall, { id, token }).request();
+    expect(await show()).toMatchObject({ online: true, name: 'gitlab-runner' });
+    const change = { description: 'yours', tag_list: [], run_untagged: true };
+    await flagfall.root({ method: 'PUT', path: `/runners/${id}`, json: change });
+    expect(await show()).toMatchObject({ description: 'yours', tag_list: [] });
+    const ids = async (path: string) => (await flagfall.root({ path })).map((each: { id: number }) => each.id);
     expect(await ids('/runners/all?per_page=100')).toContain(id);
     expect(await ids(`/projects/${project.id}/runners?per_page=100`)).toContain(id);
-    expect((await workshop.call('DELETE', `/runners/${id}`)).status).toBe(204);
-    expect((await workshop.call('GET', `/runners/${id}`)).status).toBe(404);
+    await flagfall.root({ method: 'DELETE', path: `/runners/${id}` });
+    expect((await flagfall.call({ path: `/runners/${id}`, token: flagfall.rootToken })).status).toBe(404);
     expect((await post('/runners/verify', { token })).status).toBe(403);
   });
 
@@ -355,35 +366,27 @@ describe('runners and their managers', () => {
     ['nothing that it may take', { runner_type: 'instance_type', run_untagged: false }, 400],
     ['too short a timeout', { runner_type: 'instance_type', maximum_timeout: 60 }, 400],
   ])('are not made with %s', async (_, json, expected) => {
-    expect((await workshop.call('POST', '/user/runners', { json })).status).toBe(expected);
+    const call = { method: 'POST', path: '/user/runners', token: flagfall.rootToken, json };
+    expect((await flagfall.call(call)).status).toBe(expected);
   });
 
   it('are not everybody’s', async () => {
-    const user = await workshop.must('POST', '/users', {
-      json: { username: 'eve', name: 'Eve', email: 'eve@example.com' },
-    });
-    const { token } = await workshop.must('POST', `/users/${user.id}/personal_access_tokens`, {
-      json: { name: 'eve', scopes: ['api'] },
-    });
-    const { id } = await workshop.must('POST', '/user/runners', { json: { runner_type: 'instance_type' } });
-    const instance = { runner_type: 'instance_type' };
-    expect((await workshop.call('POST', '/user/runners', { token, json: instance })).status).toBe(403);
-    expect((await workshop.call('GET', '/runners/all', { token })).status).toBe(403);
-    expect((await workshop.call('PUT', `/runners/${id}`, { token, json: { paused: true } })).status).toBe(403);
-    expect((await workshop.call('DELETE', `/runners/${id}`, { token })).status).toBe(403);
-    expect((await workshop.call('GET', '/runners', { token: null })).status).toBe(401);
-    expect(await workshop.must('GET', '/runners', { token })).toEqual([]);
+    const { token } = await flagfall.newUser('eve');
+    const { id } = await flagfall.newRunner();
+    const call = (method: string, path: string, json?: object) => flagfall.call({ method, path, token, json });
+    expect((await call('POST', '/user/runners', { runner_type: 'instance_type' })).status).toBe(403);
+    expect((await call('GET', '/runners/all')).status).toBe(403);
+    expect((await call('PUT', `/runners/${id}`, { paused: true })).status).toBe(403);
+    expect((await call('DELETE', `/runners/${id}`)).status).toBe(403);
+    expect((await flagfall.call({ path: '/runners' })).status).toBe(401);
+    expect((await call('GET', '/runners')).body).toEqual([]);
   });
 });
 
 it('the log size is told while the job runs', async () => {
-  await workshop.trigger(project);
+  await project.trigger();
   const job = await runner.start();
   await runner.patch(job, 0, 'twelve bytes');
-  await until(
-    'the size to be told',
-    async () => (await jobOf(workshop, project, job)).artifacts[0]?.size === 12,
-    15_000,
-  );
+  await until('the size to be told', async () => (await project.job(job)).artifacts[0]?.size === 12);
   expect((await runner.put(job, { state: 'success' })).status).toBe(200);
-}, 20_000);
+});

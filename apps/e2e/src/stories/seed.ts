@@ -1,4 +1,48 @@
-/** The examples of GitLab's page on triggers, word for word but for what stands for an address or a token. */
+/**
+ * The examples of GitLab's page on triggers, word for word. Its host, its project 9 and its TOKEN stand for what `filledIn` puts in their
+ * places.
+ */
+
+export const host = 'https://gitlab.example.com';
+
+/** What a reader of the page would put in. */
+export function filledIn(
+  example: string,
+  { url, projectId, token }: { url: string; projectId: number; token: string },
+) {
+  return example
+    .replaceAll(host, url)
+    .replaceAll('/projects/9/', `/projects/${projectId}/`)
+    .replaceAll('token=TOKEN', `token=${token}`);
+}
+
+export const curl = `curl --request POST \\
+     --form token=TOKEN \\
+     --form ref=master \\
+     https://gitlab.example.com/api/v4/projects/9/trigger/pipeline`;
+
+export const curlWithQuery = `curl --request POST \\
+    "https://gitlab.example.com/api/v4/projects/9/trigger/pipeline?token=TOKEN&ref=master"`;
+
+export const curlWithVariable = `curl --request POST \\
+  --form token=TOKEN \\
+  --form ref=master \\
+  --form "variables[UPLOAD_TO_S3]=true" \\
+  https://gitlab.example.com/api/v4/projects/9/trigger/pipeline`;
+
+export const crontab = `30 0 * * * curl --request POST --form token=TOKEN --form ref=master https://gitlab.example.com/api/v4/projects/9/trigger/pipeline`;
+
+export const webhook = `https://gitlab.example.com/api/v4/projects/9/ref/master/trigger/pipeline?token=TOKEN&variables[UPLOAD_TO_S3]=true`;
+
+/** Of project A: whenever a tag is created there, project 9 is rebuilt. */
+export const buildDocs = `
+build_docs:
+  stage: deploy
+  script:
+  - "curl --request POST --form token=TOKEN --form ref=master https://gitlab.example.com/api/v4/projects/9/trigger/pipeline"
+  only:
+  - tags
+`;
 
 /** `upload_package` uploads only when somebody passes UPLOAD_TO_S3. */
 export const threeStages = `
@@ -22,6 +66,7 @@ upload_package:
   - if [ -n "\${UPLOAD_TO_S3}" ]; then make upload; fi
 `;
 
+/** What the page leaves to the project. */
 export const makefile = `test:
 \t@echo the tests have passed
 build:
@@ -30,23 +75,3 @@ upload:
 \t@echo the package is uploaded
 .PHONY: test build upload
 `;
-
-/** What follows the five fields of time in a crontab. */
-export function cronLine(url: string, projectId: number, token: string): string {
-  return `curl --request POST --form token=${token} --form ref=master ${url}/api/v4/projects/${projectId}/trigger/pipeline`;
-}
-
-/** A project that triggers another one whenever a tag is created; the token is in a variable, since the file is for everybody to read. */
-export function buildDocsOnTags(url: string, projectId: number, token: string): string {
-  return `
-run_tests:
-  script: [echo tested]
-
-build_docs:
-  stage: deploy
-  script:
-  - "curl --request POST --form token=${token} --form ref=master ${url}/api/v4/projects/${projectId}/trigger/pipeline"
-  only:
-  - tags
-`;
-}

@@ -1,115 +1,202 @@
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pino } from 'pino';
-import { messageProblems } from '#libs/contracts';
-import { InProcessBus, InProcessStrategy } from '#libs/messaging';
-import { openDatabase, type Schema } from '#libs/persistence';
-import { MemoryParkedStore } from '../../../../libs/messaging/src/testing/memory-parked-store.js';
-import { until } from '../../../../libs/messaging/src/testing/until.js';
-import { scratchDatabase } from '../../../../libs/persistence/src/testing/scratch-database.js';
-import { readConfig as readGatewayConfig } from '../../../gateway/src/config.js';
-import { createGatewayApp } from '../../../gateway/src/gateway.module.js';
-import { gatewaySchema } from '../../../gateway/src/schema/index.js';
-import { readConfig as readPipelineServiceConfig } from '../../../pipeline-service/src/config.js';
-import { createPipelineService } from '../../../pipeline-service/src/pipeline-service.module.js';
-import { pipelinesSchema } from '../../../pipeline-service/src/schema/index.js';
-import { tokensSchema } from '../../../token-service/src/schema/index.js';
-import { createTokenService } from '../../../token-service/src/token-service.module.js';
+import { TestRepository } from '../../../pipeline-service/src/repositories/testing/test-repository.js';
+import { type Answer, type Call, must, send } from './api.js';
+import { HandRunner } from './hand-runner.js';
+import { type Installation, type InstallationOptions, type RunnerSettings, startInstallation } from './installation.js';
+import type { Program } from './program.js';
+import { Project } from './project.js';
 
-export const externalUrl = 'https://ci.example.com';
+const startLimitMs = 180_000;
+const stopLimitMs = 90_000;
 
-/** What a caller got. */
-export interface Answer {
-  status: number;
-  /** Parsed where it is JSON; undefined where there is none. */
-  // oxlint-disable-next-line typescript/no-explicit-any -- tests know what they asked for
-  body: any;
-  headers: Headers;
+/** A user with an access token. */
+export interface Person {
+  id: number;
+  username: string;
+  token: string;
 }
 
-export interface CallOptions {
-  /** An access token, sent as PRIVATE-TOKEN. */
-  token?: string;
-  /** Sent as JSON. */
-  json?: unknown;
-  headers?: Record<string, string>;
+/** A trigger with its token. */
+export interface Trigger {
+  id: number;
+  token: string;
+  projectId: number;
 }
 
-/** Gateway, token service and pipeline service on a PostgreSQL database of their own, in this process, behind a real HTTP port. */
-export interface Flagfall {
-  url: string;
+/** Fields of `POST /projects`, and the files of the first commit on `main` of its repository; without any it has no repository. */
+export interface NewProject extends Record<string, unknown> {
+  path?: string;
+  files?: Record<string, string>;
+}
+
+/** What a job's runner may be, beside the fields of `POST /user/runners`. */
+export interface NewRunner extends Record<string, unknown> {
+  /** For the jobs of this project alone. */
+  project?: Project;
+  /** Whether it tells that it can stop a job in good order; it does unless told otherwise. */
+  cancelsGracefully?: boolean;
+  /** Of the gateway that it asks for jobs; the first one unless given. */
+  url?: string;
+}
+
+/**
+ * Declares an installation for the tests around it: started before them and stopped after them. A test fails when anything was answered
+ * during it that the OpenAPI document does not describe; the logs of a test that failed are printed.
+ */
+export function startsFlagfall(options: InstallationOptions): Flagfall {
+  const flagfall = new Flagfall(options);
+  beforeAll(() => flagfall.start(), startLimitMs);
+  afterEach(() => {
+    if (hasFailed()) printLogs(flagfall.programs);
+    const faults = flagfall.takeFaults();
+    if (faults.length > 0) throw new Error(faults.join('\n'));
+  });
+  afterAll(() => flagfall.stop(), stopLimitMs);
+  return flagfall;
+}
+
+/** An installation, and what can be done with it: over HTTP, as any user would. */
+export class Flagfall {
+  #installation: Installation | undefined;
+  #projects = 0;
+
+  constructor(private readonly options: InstallationOptions) {}
+
+  async start(): Promise<void> {
+    this.#installation = await startInstallation(this.options);
+  }
+
+  async stop(): Promise<void> {
+    await this.#installation?.stop();
+  }
+
+  /** @throws Error before it was started */
+  get installation(): Installation {
+    if (!this.#installation) throw new Error('Flagfall is not started yet: use it in tests and hooks only');
+    return this.#installation;
+  }
+
+  get url(): string {
+    return this.installation.url;
+  }
+
   /** Access token of the first administrator. */
-  rootToken: string;
-  /** @param path below `/api/v4` */
-  call(method: string, path: string, options?: CallOptions): Promise<Answer>;
-  stop(): Promise<void>;
+  get rootToken(): string {
+    return this.installation.rootToken;
+  }
+
+  get programs(): readonly Program[] {
+    return this.#installation?.programs ?? [];
+  }
+
+  takeFaults(): string[] {
+    return this.#installation?.takeFaults() ?? [];
+  }
+
+  call(call: Call): Promise<Answer> {
+    return send(this.url, call);
+  }
+
+  /** The body of a call that must succeed. @throws Error with what was answered instead */
+  must(call: Call): Promise<Answer['body']> {
+    return must(this.url, call);
+  }
+
+  /** The same, as the first administrator. */
+  root(call: Omit<Call, 'token'>): Promise<Answer['body']> {
+    return this.must({ ...call, token: this.rootToken });
+  }
+
+  async newUser(username: string, more: object = {}): Promise<Person> {
+    const user = await this.root({
+      method: 'POST',
+      path: '/users',
+      json: { username, name: `The ${username}`, email: `${username}@example.com`, ...more },
+    });
+    return { id: user.id, username, token: await this.newAccessToken(user.id) };
+  }
+
+  async newAccessToken(userId: number, more: object = {}): Promise<string> {
+    const json = { name: 'for a test', scopes: ['api'], ...more };
+    return (await this.root({ method: 'POST', path: `/users/${userId}/personal_access_tokens`, json })).token;
+  }
+
+  /** Makes a project `group/app1`, `group/app2` … or as told; with files, its repository is a real one on local disk. */
+  async newProject({ files, ...more }: NewProject): Promise<Project> {
+    const path = more.path ?? `app${(this.#projects += 1)}`;
+    const json: Record<string, unknown> = { path, namespace: 'group', default_branch: 'main', ...more };
+    let repository: TestRepository | undefined;
+    if (files) {
+      repository = await TestRepository.create(join(this.installation.repositories, path));
+      await repository.commit(files, 'Begin');
+      json['import_url'] = repository.path;
+    }
+    const { id, path_with_namespace } = await this.root({ method: 'POST', path: '/projects', json });
+    return new Project(this, id, path_with_namespace, repository);
+  }
+
+  /** @param level GitLab's number: 10 Guest … 50 Owner */
+  async join(project: { id: number }, person: Person, level: number): Promise<void> {
+    const json = { user_id: person.id, access_level: level };
+    await this.root({ method: 'POST', path: `/projects/${project.id}/members`, json });
+  }
+
+  /** @param owner the first administrator unless given */
+  async newTrigger(
+    project: { id: number },
+    owner: { token: string } = { token: this.rootToken },
+    more: object = {},
+  ): Promise<Trigger> {
+    const { id, token } = await this.must({
+      method: 'POST',
+      path: `/projects/${project.id}/triggers`,
+      token: owner.token,
+      json: { description: 'for a test', ...more },
+    });
+    return { id, token, projectId: project.id };
+  }
+
+  /** Starts a pipeline with a trigger token. @returns GitLab's pipeline object */
+  trigger(
+    { projectId, token }: Trigger,
+    ref = 'main',
+    variables: Record<string, string> = {},
+  ): Promise<Answer['body']> {
+    const pairs = Object.entries(variables).map(([key, value]) => [`variables[${key}]`, value] as const);
+    return this.must({
+      method: 'POST',
+      path: `/projects/${projectId}/trigger/pipeline`,
+      form: [['token', token], ['ref', ref], ...pairs],
+    });
+  }
+
+  /** A runner that does only what the test says; for all projects unless told otherwise. */
+  async newRunner({ project, cancelsGracefully, url, ...more }: NewRunner = {}): Promise<HandRunner> {
+    const kind = project ? { runner_type: 'project_type', project_id: project.id } : { runner_type: 'instance_type' };
+    const json = { ...kind, description: 'for a test', ...more };
+    const { id, token } = await this.root({ method: 'POST', path: '/user/runners', json });
+    return new HandRunner(this, { id, token, cancelsGracefully, url });
+  }
+
+  /** Starts a real runner, which takes jobs until the end. */
+  startRunner(settings?: RunnerSettings): Promise<Program> {
+    return this.installation.startRunner(settings);
+  }
 }
 
-/** @param environment further settings, named as in the environment */
-export async function startFlagfall(environment: Record<string, string> = {}): Promise<Flagfall> {
-  const log = pino({ level: 'silent' });
-  const directory = await mkdtemp(join(tmpdir(), 'flagfall-e2e-'));
-  const scratch = await scratchDatabase('e2e');
-  const rootToken = `glpat-${randomBytes(15).toString('base64url')}`;
-  const settings = {
-    DATABASE_URL: scratch.url,
-    AMQP_URL: 'amqp://unused.invalid',
-    EXTERNAL_URL: externalUrl,
-    SECRET_KEY: 'a secret key for tests, which is long enough',
-    CACHE_DIR: join(directory, 'cache'),
-    STORAGE_URL: join(directory, 'storage'),
-    ROOT_TOKEN: rootToken,
-    ...environment,
-  };
-  const open = (schema: Schema) => openDatabase({ url: scratch.url, poolSize: 5 }, schema, log);
-  const databases = [await open(tokensSchema), await open(pipelinesSchema), await open(gatewaySchema)] as const;
-  const bus = new InProcessBus({ validate: messageProblems, parked: new MemoryParkedStore() });
-  const on = (database: (typeof databases)[number], service: string) => ({
-    database,
-    bus,
-    log,
-    strategy: new InProcessStrategy({ bus, service }),
-  });
-  const tokens = await createTokenService(on(databases[0], 'token-service'));
-  const pipelines = await createPipelineService({
-    config: readPipelineServiceConfig(settings),
-    ...on(databases[1], 'pipeline-service'),
-  });
-  const gateway = await createGatewayApp({ config: readGatewayConfig(settings), ...on(databases[2], 'gateway') });
-  await gateway.listen(0, '127.0.0.1');
-  const { port } = gateway.getHttpServer().address() as AddressInfo;
-  const url = `http://127.0.0.1:${port}`;
-  await until('the gateway is ready', async () => (await fetch(`${url}/-/readiness`)).ok);
-  return {
-    url,
-    rootToken,
-    call: (method, path, options) => call(method, `${url}/api/v4${path}`, options),
-    async stop() {
-      await gateway.close();
-      await pipelines.close();
-      await tokens.close();
-      await bus.close();
-      for (const database of databases) await database.destroy();
-      await scratch.drop();
-      await rm(directory, { recursive: true, force: true });
-    },
-  };
+interface RunningTest {
+  errors: unknown[];
 }
 
-async function call(method: string, url: string, { token, json, headers }: CallOptions = {}): Promise<Answer> {
-  const response = await fetch(url, {
-    method,
-    redirect: 'manual',
-    headers: {
-      ...(token === undefined ? {} : { 'PRIVATE-TOKEN': token }),
-      ...(json === undefined ? {} : { 'Content-Type': 'application/json' }),
-      ...headers,
-    },
-    body: json === undefined ? undefined : JSON.stringify(json),
-  });
-  const text = await response.text();
-  return { status: response.status, body: text === '' ? undefined : JSON.parse(text), headers: response.headers };
+/** Jest's runner tells its hooks nothing about the test; its state does. */
+function hasFailed(): boolean {
+  const key = Object.getOwnPropertySymbols(globalThis).find((symbol) => symbol.description === 'JEST_STATE_SYMBOL');
+  const state = key && (globalThis as unknown as Record<symbol, { currentlyRunningTest?: RunningTest }>)[key];
+  return (state?.currentlyRunningTest?.errors.length ?? 0) > 0;
+}
+
+/** What went wrong is seldom said by the test itself. */
+function printLogs(programs: readonly Program[]): void {
+  const logs = programs.map(({ name, running, lastLines }) => `--- ${name}${running ? '' : ' (ended)'}\n${lastLines}`);
+  process.stderr.write(`\n=== ${expect.getState().currentTestName}\n${logs.join('\n')}\n`);
 }

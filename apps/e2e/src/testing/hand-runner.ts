@@ -1,24 +1,40 @@
-import { type Answer, type TestProject, Workshop } from './workshop.js';
+import { type Answer, send } from './api.js';
+import type { Flagfall } from './flagfall.js';
 
-/** A job as a runner got it. */
-// oxlint-disable-next-line typescript/no-explicit-any -- as the API gives it
-export type TakenJob = any;
+/** A job as a runner got it: its id, its token and much more. */
+export type TakenJob = Answer['body'];
+
+export interface HandRunnerSettings {
+  id: number;
+  token: string;
+  cancelsGracefully?: boolean;
+  /** Tells machines apart that share a token. */
+  systemId?: string;
+  /** Of the gateway that it asks for jobs; the first one unless given. */
+  url?: string;
+}
 
 /** A runner of GitLab's protocol that does only what the test says, byte by byte. */
 export class HandRunner {
-  constructor(
-    private readonly workshop: Workshop,
-    readonly token: string,
-    private readonly cancelsGracefully = true,
-    private readonly systemId = 's_0123456789ab',
-  ) {}
+  readonly id: number;
+  readonly token: string;
 
-  static async create(workshop: Workshop, settings: object = {}, cancelsGracefully = true): Promise<HandRunner> {
-    return new HandRunner(workshop, await workshop.newRunner(settings), cancelsGracefully);
+  constructor(
+    private readonly flagfall: Flagfall,
+    private readonly settings: HandRunnerSettings,
+  ) {
+    this.id = settings.id;
+    this.token = settings.token;
+  }
+
+  /** Another machine with the same token. */
+  machine(systemId: string): HandRunner {
+    return new HandRunner(this.flagfall, { ...this.settings, systemId });
   }
 
   /** The request of runner-api.md §2.1. */
   request(signal?: AbortSignal): Promise<Answer> {
+    const { cancelsGracefully = true, systemId = 's_0123456789ab', url = this.flagfall.url } = this.settings;
     const info = {
       name: 'gitlab-runner',
       version: '19.3.0',
@@ -27,12 +43,13 @@ export class HandRunner {
       architecture: 'amd64',
       executor: 'shell',
       shell: 'bash',
-      features: { variables: true, refspecs: true, cancel_gracefully: this.cancelsGracefully },
+      features: { variables: true, refspecs: true, cancel_gracefully: cancelsGracefully },
       config: { gpus: '' },
     };
-    return this.workshop.call('POST', '/jobs/request', {
-      token: null,
-      json: { info, token: this.token, system_id: this.systemId },
+    return send(url, {
+      method: 'POST',
+      path: '/jobs/request',
+      json: { info, token: this.token, system_id: systemId },
       headers: { 'RUNNER-TOKEN': this.token, Accept: 'application/json' },
       signal,
     });
@@ -53,8 +70,9 @@ export class HandRunner {
   }
 
   put(job: TakenJob, update: object): Promise<Answer> {
-    return this.workshop.call('PUT', `/jobs/${job.id}`, {
-      token: null,
+    return this.flagfall.call({
+      method: 'PUT',
+      path: `/jobs/${job.id}`,
       json: { info: { name: 'gitlab-runner' }, token: job.token, ...update },
       headers: { 'JOB-TOKEN': job.token },
     });
@@ -62,9 +80,10 @@ export class HandRunner {
 
   patch(job: TakenJob, start: number, text: string | Buffer): Promise<Answer> {
     const bytes = Buffer.from(text);
-    return this.workshop.call('PATCH', `/jobs/${job.id}/trace?debug_trace=false`, {
-      token: null,
-      bytes,
+    return this.flagfall.call({
+      method: 'PATCH',
+      path: `/jobs/${job.id}/trace?debug_trace=false`,
+      raw: bytes,
       headers: {
         'JOB-TOKEN': job.token,
         'Content-Type': 'text/plain',
@@ -72,14 +91,17 @@ export class HandRunner {
       },
     });
   }
-}
 
-/** A project with one job, or the given configuration. */
-export function projectWith(workshop: Workshop, name: string, configuration = 'job: { script: [make] }', more = {}) {
-  return workshop.newProject(name, { '.gitlab-ci.yml': configuration }, more);
-}
+  /** Sends a whole log, which must be taken. */
+  async log(job: TakenJob, text: string): Promise<void> {
+    const { status, body } = await this.patch(job, 0, text);
+    if (status !== 202) throw new Error(`The log of job ${job.id} was answered ${status} ${JSON.stringify(body)}`);
+  }
 
-/** What the API says about a job. */
-export function jobOf(workshop: Workshop, project: TestProject, { id }: { id: number }) {
-  return workshop.must('GET', `/projects/${project.id}/jobs/${id}`);
+  /** Ends a job, which must be this runner's. */
+  async end(job: TakenJob, state: 'success' | 'failed'): Promise<void> {
+    const failure = state === 'failed' && { failure_reason: 'script_failure', exit_code: 1 };
+    const { status, body } = await this.put(job, { state, ...failure });
+    if (status !== 200) throw new Error(`The end of job ${job.id} was answered ${status} ${JSON.stringify(body)}`);
+  }
 }

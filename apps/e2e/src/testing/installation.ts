@@ -1,169 +1,253 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdtemp, realpath, rm } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect } from 'amqplib';
-import { pino } from 'pino';
-import { messageProblems } from '#libs/contracts';
-import {
-  type Bus,
-  InProcessBus,
-  InProcessStrategy,
-  type MessagingStrategy,
-  RabbitBus,
-  RabbitStrategy,
-} from '#libs/messaging';
-import { openDatabase, type Schema } from '#libs/persistence';
-import { MemoryParkedStore } from '../../../../libs/messaging/src/testing/memory-parked-store.js';
+import { fileURLToPath } from 'node:url';
+import { AMQP_URL, removeServices } from '../../../../libs/messaging/src/testing/broker.js';
 import { until } from '../../../../libs/messaging/src/testing/until.js';
 import { scratchDatabase } from '../../../../libs/persistence/src/testing/scratch-database.js';
-import { GatewayConfig } from '../../../gateway/src/config.js';
-import { createGatewayApp } from '../../../gateway/src/gateway.module.js';
-import { gatewaySchema } from '../../../gateway/src/schema/index.js';
-import { PipelineServiceConfig } from '../../../pipeline-service/src/config.js';
-import { createPipelineService } from '../../../pipeline-service/src/pipeline-service.module.js';
-import { pipelinesSchema } from '../../../pipeline-service/src/schema/index.js';
-import { tokensSchema } from '../../../token-service/src/schema/index.js';
-import { createTokenService } from '../../../token-service/src/token-service.module.js';
+import { ApiContract } from './api-contract.js';
+import { must } from './api.js';
+import { Door } from './door.js';
+import { freePorts } from './free-port.js';
+import { type OwnServer, ownPostgresql, ownRabbitmq } from './own-servers.js';
+import { Program } from './program.js';
 
-export type Transport = 'in process' | 'RabbitMQ';
+/** The repository's top directory, where `npm run build` has put the programs. */
+export const root = fileURLToPath(new URL('../../../..', import.meta.url));
 
-/** Gateway, token service and pipeline service together, on one database of their own and the transport of the test's choice. */
+type AppName = 'token-service' | 'pipeline-service' | 'gateway' | 'runner' | 'standalone';
+
+const startLimitMs = 90_000;
+const callLimitMs = 5_000;
+
+export interface InstallationOptions {
+  /** Part of the names of the database and the directory. */
+  name: string;
+  /** Everything in one process, with the embedded database and messages within the process, as `npm start` has it. */
+  standalone?: boolean;
+  /** Replicas; one each unless given. */
+  gateways?: number;
+  pipelineServices?: number;
+  /** A PostgreSQL and a RabbitMQ that only this installation uses, in place of those that all tests share: to be killed and frozen. */
+  ownServers?: boolean;
+  /** Further settings, named as in the environment (architecture.md §4). */
+  environment?: Record<string, string>;
+  /** More of them for one gateway, in the order of the gateways. */
+  gatewayEnvironments?: Record<string, string>[];
+}
+
+export interface RunnerSettings {
+  /** Jobs at once. */
+  concurrency?: number;
+  /** Further settings, named as in its environment. */
+  environment?: Record<string, string>;
+}
+
+/**
+ * Flagfall as processes of their own, on a database and a namespace of the broker that nobody else uses. Callers reach each gateway by a
+ * door, at which every answer is held against the OpenAPI document.
+ */
 export interface Installation {
-  /** Where the gateway listens, without a slash at the end. */
+  /** Where the first gateway is reached, without a slash at the end; also everybody's EXTERNAL_URL. */
   readonly url: string;
+  /** One for each replica. */
+  readonly urls: readonly string[];
   /** Access token of the first administrator. */
   readonly rootToken: string;
+  /** A directory of this installation's own, below which its files are. */
+  readonly directory: string;
   /** A directory below which anybody may name repositories. */
   readonly repositories: string;
+  /** Of the services; a standalone one has it to itself. */
+  readonly databaseUrl: string;
+  readonly amqpUrl: string;
+  readonly namespace: string;
+  /** In a standalone installation there is one program, which is all of these. */
+  readonly gateways: readonly Program[];
+  readonly pipelineServices: readonly Program[];
+  readonly tokenService: Program;
+  /** Its own servers, if it has any. */
+  readonly database: OwnServer | undefined;
+  readonly broker: OwnServer | undefined;
+  /** Everything that was started, servers and runners too. */
+  readonly programs: readonly Program[];
+  /** What the gateways have answered against their description, since this was last asked. */
+  takeFaults(): string[];
+  /** Starts a runner for all projects, as a process of its own. */
+  startRunner(settings?: RunnerSettings): Promise<Program>;
+  /** Stops everything and leaves nothing behind. */
   stop(): Promise<void>;
 }
 
-export const externalUrl = 'https://ci.example.com';
-const secretKey = 'a key that only these tests have';
-
-/** Starts everything, and resolves once the first administrator can sign in. */
-export async function startInstallation(name: string, transport: Transport): Promise<Installation> {
-  const log = pino({ level: 'silent' });
-  const rootToken = `glpat-${randomBytes(20).toString('hex')}`;
+/**
+ * Starts an installation from the compiled sources, and resolves once everything answers.
+ * @throws Error with the ends of the logs when a service does not start
+ */
+export async function startInstallation(options: InstallationOptions): Promise<Installation> {
+  const { name, standalone = false, ownServers = false, environment = {} } = options;
   const directory = await realpath(await mkdtemp(join(tmpdir(), `flagfall-${name}-`)));
-  const scratch = await scratchDatabase(name);
-  const messages = transport === 'RabbitMQ' ? onRabbit() : inProcess();
-  const undo: (() => Promise<unknown>)[] = [
-    () => rm(directory, { recursive: true, force: true }),
-    () => scratch.drop(),
-    () => messages.remove(),
-  ];
-  const open = async (schema: Schema) => {
-    const database = await openDatabase({ url: scratch.url }, schema, log);
-    undo.push(() => database.destroy());
-    return database;
+  const [database, broker] = ownServers ? await Promise.all([ownPostgresql(), ownRabbitmq()]) : [];
+  const scratch = ownServers || standalone ? undefined : await scratchDatabase(name);
+  const databaseUrl = database?.url ?? scratch?.url ?? '';
+  const amqpUrl = broker?.url ?? AMQP_URL;
+  const namespace = `${process.env.TEST_NAMESPACE ?? 'flagfall_test'}-${name}-${randomBytes(4).toString('hex')}`;
+  const rootToken = `glpat-${randomBytes(20).toString('hex')}`;
+  const repositories = join(directory, 'repositories');
+  await mkdir(repositories);
+  const ports = await freePorts(options.gateways ?? 1);
+  const doors = await Promise.all(ports.map((port) => Door.open(port)));
+  const urls = doors.map((door) => door.url);
+  const url = urls[0] ?? '';
+  const settings: NodeJS.ProcessEnv = {
+    PATH: process.env.PATH,
+    HOME: directory,
+    // From Node 22 on, the next start need not compile a thousand modules again.
+    NODE_COMPILE_CACHE: join(root, 'dist/.compile-cache'),
+    ...(standalone
+      ? { DATA_DIR: join(directory, 'data'), DEMO: 'false', RUNNER_CONCURRENCY: '0', LOG_LEVEL: 'info' }
+      : { DATABASE_URL: databaseUrl, AMQP_URL: amqpUrl, NAMESPACE: namespace }),
+    SECRET_KEY: randomBytes(32).toString('hex'),
+    EXTERNAL_URL: url,
+    HOST: '127.0.0.1',
+    ROOT_TOKEN: rootToken,
+    CACHE_DIR: join(directory, 'cache'),
+    STORAGE_URL: join(directory, 'storage'),
+    REPOSITORY_SCHEMES: 'file,http,https,ssh',
+    REPOSITORY_ROOTS: repositories,
+    REPOSITORY_HOSTS: 'localhost,127.0.0.1',
+    ...environment,
   };
-  const part = async (service: string) => {
-    const bus = await messages.newBus(service);
-    return { bus, strategy: messages.newStrategy(bus, service), log };
-  };
-  const stop = async (): Promise<void> => {
-    for (const step of undo.reverse()) await step();
-  };
-  try {
-    const tokens = await createTokenService({ database: await open(tokensSchema), ...(await part('token-service')) });
-    undo.push(() => tokens.close());
-    const pipelines = await createPipelineService({
-      config: pipelineServiceConfig(directory),
-      database: await open(pipelinesSchema),
-      ...(await part('pipeline-service')),
+  /** Those that are ours to end; servers end after them. */
+  const programs: Program[] = [];
+  const servers = [database, broker].flatMap((server) => server ?? []);
+  const faults: string[] = [];
+
+  function program(app: AppName, ready: RegExp, more: NodeJS.ProcessEnv = {}, replica = 1): Program {
+    const made = new Program({
+      name: replica === 1 ? app : `${app} ${replica}`,
+      command: process.execPath,
+      args: [join(root, 'dist/apps', app, 'src/main.js')],
+      env: { ...settings, ...more },
+      cwd: directory,
+      ready,
+      startMs: startLimitMs,
     });
-    undo.push(() => pipelines.close());
-    const gateway = await createGatewayApp({
-      config: gatewayConfig(directory, rootToken),
-      database: await open(gatewaySchema),
-      ...(await part('gateway')),
-    });
-    undo.push(() => gateway.close());
-    await gateway.listen(0, '127.0.0.1');
-    const url = `http://127.0.0.1:${(gateway.getHttpServer().address() as AddressInfo).port}`;
-    await until('the first administrator to be there', async () => {
-      const answer = await fetch(`${url}/api/v4/user`, { headers: { 'PRIVATE-TOKEN': rootToken } });
-      return answer.status === 200;
-    });
-    return { url, rootToken, repositories: join(directory, 'repositories'), stop };
-  } catch (error) {
-    await stop();
-    throw error;
+    programs.push(made);
+    return made;
   }
-}
 
-function pipelineServiceConfig(directory: string): PipelineServiceConfig {
-  return Object.assign(new PipelineServiceConfig(), {
-    cacheDir: join(directory, 'cache'),
-    repositories: {
-      schemes: ['https', 'http', 'ssh', 'file'],
-      roots: [join(directory, 'repositories')],
-      privateHosts: [],
-      loopback: true,
-      forbiddenRoots: [join(directory, 'cache')],
-    },
-    secretKey,
-    externalUrl,
-  } satisfies Partial<PipelineServiceConfig>);
-}
+  const gateway = (port: number, index: number): Program =>
+    program(
+      standalone ? 'standalone' : 'gateway',
+      standalone ? /Ctrl-C stops it/ : /gateway is ready/,
+      { PORT: String(port), ...options.gatewayEnvironments?.[index] },
+      index + 1,
+    );
+  const pipelineService = (index: number): Program =>
+    program(
+      'pipeline-service',
+      /pipeline-service is ready/,
+      // The mirrors belong to one process.
+      index === 0 ? {} : { CACHE_DIR: join(directory, `cache-${index + 1}`) },
+      index + 1,
+    );
+  const gateways = ports.map(gateway);
+  const pipelineServices = standalone
+    ? gateways
+    : Array.from({ length: options.pipelineServices ?? 1 }, (_, index) => pipelineService(index));
+  const tokenService = standalone ? gateways[0]! : program('token-service', /token-service is ready/);
 
-function gatewayConfig(directory: string, rootToken: string): GatewayConfig {
-  return Object.assign(new GatewayConfig(), {
-    port: 0,
-    host: '127.0.0.1',
-    externalUrl,
-    storageUrl: join(directory, 'storage'),
+  async function startRunner({ concurrency = 2, environment: more = {} }: RunnerSettings = {}): Promise<Program> {
+    const json = { runner_type: 'instance_type', description: 'for a test' };
+    const { token } = await must(url, { method: 'POST', path: '/user/runners', token: rootToken, json });
+    const number = programs.filter(({ name: other }) => other.startsWith('runner')).length + 1;
+    const runner = program(
+      'runner',
+      /takes jobs from/,
+      {
+        RUNNER_URL: url,
+        RUNNER_TOKEN: token,
+        RUNNER_CONCURRENCY: String(concurrency),
+        RUNNER_BUILDS_DIR: join(directory, `builds-${number}`),
+        ...more,
+      },
+      number,
+    );
+    await runner.start();
+    return runner;
+  }
+
+  async function stop(): Promise<void> {
+    for (const each of [...programs, ...servers.map((server) => server.program)]) each.thaw();
+    // Runners first: they report to the gateways, which ask the services.
+    await Promise.all(programs.filter(({ name: app }) => app.startsWith('runner')).map((each) => each.end('SIGTERM')));
+    const ends = await Promise.allSettled(programs.map((each) => each.end('SIGTERM')));
+    await Promise.all(doors.map((door) => door.close()));
+    if (!standalone && !ownServers)
+      await removeServices(namespace, handledEvents(programs.map(({ output }) => output).join('\n')));
+    for (const server of servers) await server.remove();
+    await scratch?.drop();
+    await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+
+  try {
+    await Promise.all(programs.map((each) => each.start()));
+    await until(
+      'all services to answer',
+      async () => {
+        for (const each of urls) if (!(await answers(`${each}/-/readiness`))) return false;
+        return answers(`${url}/api/v4/application/settings`, rootToken);
+      },
+      startLimitMs,
+    );
+    const contract = await ApiContract.of(url);
+    for (const door of doors)
+      door.onExchange = (exchange) => {
+        const fault = contract.fault(exchange);
+        if (fault !== undefined) faults.push(fault);
+      };
+  } catch (error) {
+    const logs = programs.map((each) => `--- ${each.name}\n${each.lastLines}`);
+    await stop().catch(() => undefined);
+    throw new Error(`The installation did not start: ${String(error)}\n${logs.join('\n')}`, { cause: error });
+  }
+  return {
+    url,
+    urls,
     rootToken,
-    triggerTokens: 'once',
-    secretKey,
-    logLevel: 'silent',
-  } satisfies Partial<GatewayConfig>);
-}
-
-interface Messages {
-  newBus(service: string): Promise<Bus>;
-  newStrategy(bus: Bus, service: string): MessagingStrategy;
-  /** Closes the buses and takes away what they left on the broker. */
-  remove(): Promise<void>;
-}
-
-function inProcess(): Messages {
-  const bus = new InProcessBus({ validate: messageProblems, parked: new MemoryParkedStore() });
-  return {
-    newBus: async () => bus,
-    newStrategy: (_bus, service) => new InProcessStrategy({ bus, service }),
-    remove: () => bus.close(),
+    directory,
+    repositories,
+    databaseUrl,
+    amqpUrl,
+    namespace,
+    gateways,
+    pipelineServices,
+    tokenService,
+    database,
+    broker,
+    get programs() {
+      return [...programs, ...servers.map((server) => server.program)];
+    },
+    takeFaults: () => faults.splice(0),
+    startRunner,
+    stop,
   };
 }
 
-/** Each service has connections of its own, as a process would. */
-function onRabbit(): Messages {
-  const url = process.env.TEST_AMQP_URL ?? 'amqp://127.0.0.1:5672';
-  const namespace = `test-${randomUUID().slice(0, 8)}`;
-  const buses: RabbitBus[] = [];
-  const strategies: RabbitStrategy[] = [];
-  return {
-    async newBus(name) {
-      const bus = new RabbitBus({ url, namespace, installation: namespace, validate: messageProblems, name });
-      buses.push(bus);
-      await new Promise<void>((resolve) => bus.onConnected(resolve));
-      return bus;
-    },
-    newStrategy(bus, service) {
-      const strategy = new RabbitStrategy({ bus: bus as RabbitBus, service });
-      strategies.push(strategy);
-      return strategy;
-    },
-    async remove() {
-      await Promise.all(buses.map((bus) => bus.close()));
-      const model = await connect(url, { noDelay: true });
-      const channel = await model.createChannel();
-      for (const queue of strategies.flatMap(({ queues }) => queues)) await channel.deleteQueue(queue);
-      for (const exchange of Object.values(buses[0]?.exchanges ?? {})) await channel.deleteExchange(exchange);
-      await model.close();
-    },
-  };
+async function answers(url: string, token?: string): Promise<boolean> {
+  const headers: Record<string, string> = token ? { 'PRIVATE-TOKEN': token } : {};
+  const answer = await fetch(url, { headers, signal: AbortSignal.timeout(callLimitMs) }).catch(() => undefined);
+  await answer?.arrayBuffer();
+  return answer?.ok ?? false;
+}
+
+/** Services say in their logs which messages they handle; their queues are named after these. */
+function handledEvents(logs: string): { service: string; type: string }[] {
+  return [...logs.matchAll(/"msg":"([\w-]+) handles ([\w.-]+)/g)].map(([, service = '', type = '']) => ({
+    service,
+    type,
+  }));
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { eventually } from './eventually.js';
+import { until } from '../../../../libs/messaging/src/testing/until.js';
 
 export interface ProgramOptions {
   /** What the log calls it. */
@@ -66,7 +66,7 @@ export class Program {
     const { name, ready, startMs: limitMs = startMs } = this.#options;
     const from = this.#text.length;
     this.launch();
-    await eventually(`${name} to start`, () => !this.running || ready.test(this.#text.slice(from)), limitMs).catch(
+    await until(`${name} to start`, () => !this.running || ready.test(this.#text.slice(from)), limitMs).catch(
       (error: unknown) => {
         throw new Error(`${String(error)}; it printed:\n${this.lastLines}`);
       },
@@ -118,7 +118,7 @@ export class Program {
     if (signal === 'SIGKILL') this.#killGroup();
     else child.kill(signal);
     try {
-      await eventually(`${this.name} to end by ${signal}`, () => !this.running, limitMs);
+      await until(`${this.name} to end by ${signal}`, () => !this.running, limitMs);
     } catch (error) {
       this.#killGroup();
       throw new Error(`${String(error)}; it printed:\n${this.lastLines}`, { cause: error });

@@ -2,14 +2,13 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Gitlab } from '@gitbeaker/rest';
-import { startInstallation, type Installation } from '../installation.js';
-import { type Person, type Project, type Trigger, Verbs } from '../verbs.js';
+import { type Person, startsFlagfall, type Trigger } from '../testing/flagfall.js';
+import type { Project } from '../testing/project.js';
 
+const flagfall = startsFlagfall({ name: 'clients' });
 const run = promisify(execFile);
 const programLimitMs = 60_000;
 
-let installation: Installation;
-let verbs: Verbs;
 let app: Project;
 let ada: Person;
 let trigger: Trigger;
@@ -18,20 +17,16 @@ const config = 'build: {script: [make]}\napprove: {script: [make], when: manual}
 
 /** Real clients, which nobody told about us. */
 beforeAll(async () => {
-  installation = await startInstallation({ name: 'clients' });
-  verbs = await Verbs.of(installation);
-  app = await verbs.newProject({ files: { '.gitlab-ci.yml': config } });
+  app = await flagfall.newProject({ files: { '.gitlab-ci.yml': config } });
   await app.repository.git('branch', 'feature/x');
-  ada = await verbs.newUser('ada');
-  await verbs.join(app, ada, 50);
-  trigger = await verbs.newTrigger(app, ada);
-}, 120_000);
-
-afterAll(() => installation?.stop(), 60_000);
+  ada = await flagfall.newUser('ada');
+  await flagfall.join(app, ada, 50);
+  trigger = await flagfall.newTrigger(app, ada);
+});
 
 const variablesOf = async (pipelineId: number) =>
   Object.fromEntries(
-    (await verbs.root({ path: `/projects/${app.id}/pipelines/${pipelineId}/variables` })).map(
+    (await flagfall.root({ path: `/projects/${app.id}/pipelines/${pipelineId}/variables` })).map(
       ({ key, value }: { key: string; value: string }) => [key, value],
     ),
   ) as Record<string, string>;
@@ -41,7 +36,7 @@ describe('curl', () => {
     const { stdout } = await run('curl', ['--silent', '--show-error', ...args], { timeout: programLimitMs });
     return JSON.parse(stdout);
   };
-  const url = () => `${installation.url}/api/v4/projects/${app.id}`;
+  const url = () => `${flagfall.url}/api/v4/projects/${app.id}`;
 
   it('--form, as the documentation has it', async () => {
     const form = (pair: string) => ['--form', pair];
@@ -98,7 +93,7 @@ describe('curl', () => {
 });
 
 describe('@gitbeaker/rest', () => {
-  const client = () => new Gitlab({ host: installation.url, token: ada.token });
+  const client = () => new Gitlab({ host: flagfall.url, token: ada.token });
 
   it('triggers with variables, which it sends as multipart', async () => {
     const pipeline = await client().PipelineTriggerTokens.trigger(app.id, 'feature/x', trigger.token, {
@@ -193,7 +188,7 @@ if (!python && process.env['CI'] !== 'true')
       timeout: programLimitMs,
       env: {
         PATH: process.env['PATH'],
-        URL: installation.url,
+        URL: flagfall.url,
         TOKEN: ada.token,
         PROJECT: app.path,
         TRIGGER: trigger.token,
@@ -252,12 +247,13 @@ answer = [variables, [each.name for each in jobs], len(scoped), status, bridges,
   });
 
   it('reads a log', async () => {
-    const project = await verbs.newProject({ files: { '.gitlab-ci.yml': 'build: {script: [make]}' } });
-    await verbs.join(project, ada, 30);
-    await verbs.root({ method: 'POST', path: `/projects/${project.id}/pipeline`, json: { ref: 'main' } });
-    const job = await verbs.takeJob(await verbs.newRunner(project));
-    await verbs.log(job, 'hello\n');
-    await verbs.report(job, 'success');
+    const project = await flagfall.newProject({ files: { '.gitlab-ci.yml': 'build: {script: [make]}' } });
+    await flagfall.join(project, ada, 30);
+    await flagfall.root({ method: 'POST', path: `/projects/${project.id}/pipeline`, json: { ref: 'main' } });
+    const runner = await flagfall.newRunner({ project });
+    const job = await runner.start();
+    await runner.log(job, 'hello\n');
+    await runner.end(job, 'success');
     const answer = await script(`job = gl.projects.get(${project.id}).jobs.get(${job.id})
 log = job.trace().decode()
 job.retry()

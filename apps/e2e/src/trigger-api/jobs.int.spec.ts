@@ -1,15 +1,16 @@
 // needs: rabbitmq, postgresql
-import { startInstallation, type Installation } from '../installation.js';
-import { type Person, type Project, type TakenJob, Verbs } from '../verbs.js';
-import { type Case, having, runTable, type Values } from './table.js';
+import { until } from '../../../../libs/messaging/src/testing/until.js';
+import { type Person, startsFlagfall } from '../testing/flagfall.js';
+import type { HandRunner } from '../testing/hand-runner.js';
+import type { Project } from '../testing/project.js';
+import { type Case, having, runTable, type Values } from '../testing/table.js';
 
-let installation: Installation;
-let verbs: Verbs;
+const flagfall = startsFlagfall({ name: 'jobs' });
 let app: Project;
 let developer: Person;
 let maintainer: Person;
 const values: Values = {};
-const running = () => ({ api: verbs.api, values });
+const running = { flagfall, values };
 
 /** Every status that a job can be brought to; the runner takes them in this order. */
 const config = `stages: [build, deploy]
@@ -22,40 +23,35 @@ later: {stage: deploy, script: [make]}
 `;
 
 beforeAll(async () => {
-  installation = await startInstallation({ name: 'jobs' });
-  verbs = await Verbs.of(installation);
-  app = await verbs.newProject({ files: { '.gitlab-ci.yml': config }, public_jobs: false });
-  developer = await verbs.newUser('developer');
-  maintainer = await verbs.newUser('maintainer');
-  const reporter = await verbs.newUser('reporter');
-  await verbs.join(app, developer, 30);
-  await verbs.join(app, maintainer, 40);
-  await verbs.join(app, reporter, 20);
-  const runner = await verbs.newRunner(app);
-  const other = await verbs.newProject({ files: { '.gitlab-ci.yml': config } });
-  const trigger = await verbs.newTrigger(app, maintainer);
-  const pipeline = await verbs.trigger(trigger);
-  const jobs = await verbs.root({ path: `/projects/${app.id}/pipelines/${pipeline.id}/jobs` });
+  app = await flagfall.newProject({ files: { '.gitlab-ci.yml': config }, public_jobs: false });
+  developer = await flagfall.newUser('developer');
+  maintainer = await flagfall.newUser('maintainer');
+  const reporter = await flagfall.newUser('reporter');
+  await flagfall.join(app, developer, 30);
+  await flagfall.join(app, maintainer, 40);
+  await flagfall.join(app, reporter, 20);
+  const runner = await flagfall.newRunner({ project: app });
+  const other = await flagfall.newProject({ files: { '.gitlab-ci.yml': config } });
+  const trigger = await flagfall.newTrigger(app, maintainer);
+  const pipeline = await flagfall.trigger(trigger);
+  const jobs = await flagfall.root({ path: `/projects/${app.id}/pipelines/${pipeline.id}/jobs` });
   for (const { id, name } of jobs) values[name] = id;
-  const passing = await verbs.takeJob(runner);
-  await verbs.log(passing, 'all is well\n');
-  await verbs.report(passing, 'success');
-  const failing = await verbs.takeJob(runner);
-  await verbs.report(failing, 'failed');
-  const elsewhere = await verbs.trigger(await verbs.newTrigger(other, { token: installation.rootToken }));
-  const [job] = await verbs.root({ path: `/projects/${other.id}/pipelines/${elsewhere.id}/jobs` });
+  const passing = await runner.start();
+  await runner.log(passing, 'all is well\n');
+  await runner.end(passing, 'success');
+  await runner.end(await runner.start(), 'failed');
+  const elsewhere = await flagfall.trigger(await flagfall.newTrigger(other));
+  const [job] = await flagfall.root({ path: `/projects/${other.id}/pipelines/${elsewhere.id}/jobs` });
   Object.assign(values, {
     app: app.id,
     pipeline: pipeline.id,
     elsewhere: job.id,
-    root: installation.rootToken,
+    root: flagfall.rootToken,
     developer: developer.token,
     maintainer: maintainer.token,
     reporter: reporter.token,
   });
-}, 120_000);
-
-afterAll(() => installation?.stop(), 60_000);
+});
 
 const jobs = '/projects/<app>/jobs';
 const ofPipeline = '/projects/<app>/pipelines/<pipeline>/jobs';
@@ -128,7 +124,7 @@ describe('§4.5 lists', () => {
 
   it('by keyset: each page links to the next one alone, the last to none', async () => {
     const page = async (path: string) => {
-      const { body, headers } = await verbs.api.call({ path, token: developer.token });
+      const { body, headers } = await flagfall.call({ path, token: developer.token });
       return { names: body.map(({ name }: { name: string }) => name) as string[], headers };
     };
     const first = await page(
@@ -139,15 +135,15 @@ describe('§4.5 lists', () => {
     const link = first.headers.get('link') ?? '';
     expect(link).toMatch(/^<[^>]+[?&]cursor=[\w-]+[^>]*>; rel="next"$/);
     const next = link.slice(1, link.indexOf('>'));
-    expect(next).toMatch(installation.url);
-    const last = await page(next.replace(`${installation.url}/api/v4`, ''));
+    expect(next).toMatch(flagfall.url);
+    const last = await page(next.replace(`${flagfall.url}/api/v4`, ''));
     expect([last.names, last.headers.get('link')]).toEqual([['passes'], null]);
   });
 });
 
 describe('§4.6 the job', () => {
   it('is GitLab’s, field by field in its order', async () => {
-    const job = await verbs.root({ path: `/projects/${app.id}/jobs/${values['passes']}` });
+    const job = await flagfall.root({ path: `/projects/${app.id}/jobs/${values['passes']}` });
     expect(Object.keys(job).join(' ')).toBe(
       'id status stage name ref tag coverage allow_failure created_at started_at finished_at erased_at duration queued_duration user ' +
         'commit pipeline web_url project artifacts runner runner_manager artifacts_expire_at archived tag_list',
@@ -169,7 +165,7 @@ describe('§4.6 the job', () => {
       queued_duration: expect.any(Number),
       user: { username: 'maintainer', bot: false, is_followed: false },
       commit: { title: 'Begin', message: 'Begin\n', parent_ids: [], short_id: expect.stringMatching(/^[0-9a-f]{8}$/) },
-      web_url: `${installation.url}/${app.path}/-/jobs/${job.id}`,
+      web_url: `${flagfall.url}/${app.path}/-/jobs/${job.id}`,
       project: { ci_job_token_scope_enabled: false },
       artifacts: [{ file_type: 'trace', size: 12, filename: 'job.log', file_format: null }],
       runner: { description: 'for a test', is_shared: false, runner_type: 'project_type', active: true, paused: false },
@@ -280,7 +276,7 @@ describe('§4.5 orders', () => {
 
   it('what was repeated is listed when asked for', async () => {
     const path = `/projects/${app.id}/pipelines/${values['pipeline']}/jobs`;
-    const count = async (query: string) => (await verbs.root({ path: path + query })).length as number;
+    const count = async (query: string) => (await flagfall.root({ path: path + query })).length as number;
     expect([await count(''), await count('?include_retried=True'), await count('?include_retried=false')]).toEqual([
       6, 7, 6,
     ]);
@@ -288,35 +284,36 @@ describe('§4.5 orders', () => {
 });
 
 describe('a pipeline on its way', () => {
-  let runner: string;
+  let runner: HandRunner;
   let project: Project;
 
   beforeAll(async () => {
-    project = await verbs.newProject({
+    project = await flagfall.newProject({
       files: {
         '.gitlab-ci.yml':
           'stages: [build, deploy]\nfirst: {stage: build, script: [make]}\ngate: {stage: build, script: [make], when: manual}\nsecond: {stage: deploy, script: [make]}\n',
       },
     });
-    runner = await verbs.newRunner(project);
+    runner = await flagfall.newRunner({ project, cancelsGracefully: false });
   });
 
-  const start = () => verbs.root({ method: 'POST', path: `/projects/${project.id}/pipeline`, json: { ref: 'main' } });
+  const start = () =>
+    flagfall.root({ method: 'POST', path: `/projects/${project.id}/pipeline`, json: { ref: 'main' } });
   const statuses = async (id: number) =>
     Object.fromEntries(
-      (await verbs.root({ path: `/projects/${project.id}/pipelines/${id}/jobs` })).map(
+      (await flagfall.root({ path: `/projects/${project.id}/pipelines/${id}/jobs` })).map(
         ({ name, status }: Record<string, string>) => [name, status],
       ),
     );
 
   it('runs stage after stage, and passes', async () => {
     const { id } = await start();
-    const first = await verbs.takeJob(runner);
-    expect(await verbs.waitForPipeline(project.id, id, 'running')).toMatchObject({ started_at: expect.any(String) });
+    const first = await runner.start();
+    expect(await project.pipelineIs(id, 'running')).toMatchObject({ started_at: expect.any(String) });
     expect(await statuses(id)).toEqual({ first: 'running', gate: 'manual', second: 'created' });
-    await verbs.report(first, 'success');
-    await verbs.report(await verbs.takeJob(runner), 'success');
-    const passed = await verbs.waitForPipeline(project.id, id, 'success');
+    await runner.end(first, 'success');
+    await runner.end(await runner.start(), 'success');
+    const passed = await project.pipelineIs(id, 'success');
     expect(passed).toMatchObject({
       finished_at: expect.any(String),
       detailed_status: { text: 'Passed', icon: 'status_success' },
@@ -326,35 +323,34 @@ describe('a pipeline on its way', () => {
 
   it('fails, skips what comes after, and is repeated from there', async () => {
     const { id } = await start();
-    await verbs.report(await verbs.takeJob(runner), 'failed');
-    await verbs.waitForPipeline(project.id, id, 'failed');
+    await runner.end(await runner.start(), 'failed');
+    await project.pipelineIs(id, 'failed');
     expect(await statuses(id)).toEqual({ first: 'failed', gate: 'manual', second: 'skipped' });
-    const retried = await verbs.root({ method: 'POST', path: `/projects/${project.id}/pipelines/${id}/retry` });
+    const retried = await flagfall.root({ method: 'POST', path: `/projects/${project.id}/pipelines/${id}/retry` });
     expect(retried.status).toBe('running');
     expect(await statuses(id)).toEqual({ first: 'pending', gate: 'manual', second: 'created' });
-    await verbs.root({ method: 'POST', path: `/projects/${project.id}/pipelines/${id}/cancel` });
+    await flagfall.root({ method: 'POST', path: `/projects/${project.id}/pipelines/${id}/cancel` });
   });
 
   it('is canceled while it runs; what is manual stays manual', async () => {
     const { id } = await start();
-    const job: TakenJob = await verbs.takeJob(runner);
-    const canceled = await verbs.root({ method: 'POST', path: `/projects/${project.id}/pipelines/${id}/cancel` });
+    const job = await runner.start();
+    const canceled = await flagfall.root({ method: 'POST', path: `/projects/${project.id}/pipelines/${id}/cancel` });
     expect(canceled.status).toBe('canceled');
     expect(await statuses(id)).toEqual({ first: 'canceled', gate: 'manual', second: 'canceled' });
-    const told = await verbs.api.call({
+    const told = await flagfall.call({
       method: 'PUT',
       path: `/jobs/${job.id}`,
       json: { token: job.token, state: 'running' },
-      runnerProtocol: true,
     });
     expect([told.status, told.headers.get('job-status')]).toEqual([403, 'canceled']);
   });
 
   it('lets its running job read and name it with the job’s token, and do no more', async () => {
     const { id } = await start();
-    const job = await verbs.takeJob(runner);
+    const job = await runner.start();
     const call = (method: string, path: string, json?: object) =>
-      verbs.api.call({ method, path: `/projects/${project.id}${path}`, headers: { 'JOB-TOKEN': job.token }, json });
+      flagfall.call({ method, path: `/projects/${project.id}${path}`, headers: { 'JOB-TOKEN': job.token }, json });
     expect((await call('GET', `/pipelines/${id}`)).status).toBe(200);
     expect((await call('GET', `/pipelines/${id}/jobs`)).status).toBe(200);
     expect((await call('PUT', `/pipelines/${id}/metadata`, { name: 'From a job' })).body).toMatchObject({
@@ -362,36 +358,36 @@ describe('a pipeline on its way', () => {
     });
     expect((await call('POST', `/pipelines/${id}/cancel`)).status).toBe(401);
     expect((await call('GET', '/triggers')).status).toBe(401);
-    await verbs.report(job, 'success');
+    await runner.end(job, 'success');
     expect((await call('GET', `/pipelines/${id}`)).status).toBe(401);
-    await verbs.root({ method: 'POST', path: `/projects/${project.id}/pipelines/${id}/cancel` });
+    await flagfall.root({ method: 'POST', path: `/projects/${project.id}/pipelines/${id}/cancel` });
   });
 
   it('starts a pipeline of another project with the job’s token (§1.7)', async () => {
-    const target = await verbs.newProject({ files: { '.gitlab-ci.yml': 'build: {script: [make]}' } });
+    const target = await flagfall.newProject({ files: { '.gitlab-ci.yml': 'build: {script: [make]}' } });
     await start();
-    const job = await verbs.takeJob(runner);
+    const job = await runner.start();
     const call = (token: string, ref = 'main') =>
-      verbs.api.call({ method: 'POST', path: `/projects/${target.id}/trigger/pipeline`, json: { token, ref } });
+      flagfall.call({ method: 'POST', path: `/projects/${target.id}/trigger/pipeline`, json: { token, ref } });
     expect(await call(job.token)).toMatchObject({
       status: 201,
       body: { source: 'pipeline', project_id: target.id, user: { username: 'root' } },
     });
-    await verbs.report(job, 'success');
+    await runner.end(job, 'success');
     expect(await call(job.token)).toMatchObject({ status: 401, body: { message: 'Job is not running' } });
   });
 });
 
 describe('the rate limit of job lists', () => {
   const limit = (value: number) =>
-    verbs.root({ method: 'PUT', path: '/application/settings', json: { project_jobs_api_rate_limit: value } });
+    flagfall.root({ method: 'PUT', path: '/application/settings', json: { project_jobs_api_rate_limit: value } });
 
   it('is 429 beyond it, with headers that every client understands', async () => {
     await limit(1);
     try {
-      const call = () => verbs.api.call({ path: `/projects/${app.id}/jobs`, token: maintainer.token });
+      const call = () => flagfall.call({ path: `/projects/${app.id}/jobs`, token: maintainer.token });
       let answer = await call();
-      await verbs.eventually('the limit to hold', async () => (answer = await call()).status === 429);
+      await until('the limit to hold', async () => (answer = await call()).status === 429);
       expect(answer.body).toEqual({
         message: { error: 'This endpoint has been requested too many times. Try again later.' },
       });

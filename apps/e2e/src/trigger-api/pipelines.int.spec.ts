@@ -1,14 +1,14 @@
 // needs: rabbitmq, postgresql
-import { startInstallation, type Installation } from '../installation.js';
-import { type Person, type Project, Verbs } from '../verbs.js';
-import { type Case, having, runTable, type Values } from './table.js';
+import { until } from '../../../../libs/messaging/src/testing/until.js';
+import { type Person, startsFlagfall } from '../testing/flagfall.js';
+import type { Project } from '../testing/project.js';
+import { type Case, having, runTable, type Values } from '../testing/table.js';
 
-let installation: Installation;
-let verbs: Verbs;
+const flagfall = startsFlagfall({ name: 'pipelines' });
 let app: Project;
 let developer: Person;
 const values: Values = {};
-const running = () => ({ api: verbs.api, values });
+const running = { flagfall, values };
 
 const config = `stages: [build, deploy]
 compile: {stage: build, script: [make]}
@@ -18,9 +18,7 @@ approve: {stage: deploy, script: [make approve], when: manual}
 
 /** Pipelines of several kinds, in this order: `<first>` on main, `<tagged>`, `<api>` by the developer, `<feature>`, `<failed>`, and `<newest>` on main. */
 beforeAll(async () => {
-  installation = await startInstallation({ name: 'pipelines' });
-  verbs = await Verbs.of(installation);
-  app = await verbs.newProject({ files: { '.gitlab-ci.yml': config }, visibility: 'private', public_jobs: false });
+  app = await flagfall.newProject({ files: { '.gitlab-ci.yml': config }, visibility: 'private', public_jobs: false });
   const { repository } = app;
   await repository.git('tag', 'v1.0');
   await repository.git('branch', 'feature/x');
@@ -29,44 +27,42 @@ beforeAll(async () => {
   await repository.git('checkout', '--quiet', '-b', 'untouched', 'main');
   await repository.commit({ 'untouched.txt': '' });
   await repository.git('checkout', '--quiet', 'main');
-  const maintainer = await verbs.newUser('maintainer');
-  const owner = await verbs.newUser('owner');
-  developer = await verbs.newUser('developer');
-  const colleague = await verbs.newUser('colleague');
-  await verbs.join(app, maintainer, 40);
-  await verbs.join(app, owner, 50);
-  await verbs.join(app, developer, 30);
-  await verbs.join(app, colleague, 30);
-  const trigger = await verbs.newTrigger(app, maintainer);
-  const other = await verbs.newProject({ files: { '.gitlab-ci.yml': config } });
+  const maintainer = await flagfall.newUser('maintainer');
+  const owner = await flagfall.newUser('owner');
+  developer = await flagfall.newUser('developer');
+  const colleague = await flagfall.newUser('colleague');
+  await flagfall.join(app, maintainer, 40);
+  await flagfall.join(app, owner, 50);
+  await flagfall.join(app, developer, 30);
+  await flagfall.join(app, colleague, 30);
+  const trigger = await flagfall.newTrigger(app, maintainer);
+  const other = await flagfall.newProject({ files: { '.gitlab-ci.yml': config } });
   Object.assign(values, {
     app: app.id,
-    root: installation.rootToken,
+    root: flagfall.rootToken,
     owner: owner.token,
     maintainer: maintainer.token,
     developer: developer.token,
     colleague: colleague.token,
     token: trigger.token,
     sha: await repository.git('rev-parse', 'main'),
-    first: (await verbs.trigger(trigger)).id,
-    tagged: (await verbs.trigger(trigger, 'v1.0')).id,
+    first: (await flagfall.trigger(trigger)).id,
+    tagged: (await flagfall.trigger(trigger, 'v1.0')).id,
     api: (await createdBy(developer, { ref: 'main' })).id,
-    feature: (await verbs.trigger(trigger, 'feature/x')).id,
+    feature: (await flagfall.trigger(trigger, 'feature/x')).id,
   });
-  await verbs.api.call({
+  await flagfall.call({
     method: 'POST',
     path: `/projects/${app.id}/trigger/pipeline`,
     json: { token: trigger.token, ref: 'broken' },
   });
-  values['failed'] = (await verbs.root({ path: `/projects/${app.id}/pipelines?ref=broken` }))[0].id;
-  values['newest'] = (await verbs.trigger(trigger, 'main', { COLOUR: 'red' })).id;
-  values['elsewhere'] = (await verbs.trigger(await verbs.newTrigger(other, { token: installation.rootToken }))).id;
-}, 120_000);
-
-afterAll(() => installation?.stop(), 60_000);
+  values['failed'] = (await flagfall.root({ path: `/projects/${app.id}/pipelines?ref=broken` }))[0].id;
+  values['newest'] = (await flagfall.trigger(trigger, 'main', { COLOUR: 'red' })).id;
+  values['elsewhere'] = (await flagfall.trigger(await flagfall.newTrigger(other))).id;
+});
 
 function createdBy({ token }: { token: string }, json: object) {
-  return verbs.api.must({ method: 'POST', path: `/projects/${app.id}/pipeline`, token, json });
+  return flagfall.must({ method: 'POST', path: `/projects/${app.id}/pipeline`, token, json });
 }
 
 const pipelines = '/projects/<app>/pipelines';
@@ -90,7 +86,7 @@ const wrong = (query: string, error: string) => get(query, `${pipelines}?${query
 
 describe('§4.1 list', () => {
   it('is of basic pipelines with their names, the newest first', async () => {
-    const listed = await verbs.root({ path: `/projects/${app.id}/pipelines` });
+    const listed = await flagfall.root({ path: `/projects/${app.id}/pipelines` });
     these('newest', 'failed', 'feature', 'api', 'tagged', 'first')(listed);
     for (const each of listed)
       expect(Object.keys(each).join(' ')).toBe(
@@ -151,8 +147,8 @@ describe('§0.4 pagination', () => {
     );
 
   it('tells everything about a page in the middle', async () => {
-    values['url'] = installation.url;
-    const { body, headers } = await verbs.api.call({
+    values['url'] = flagfall.url;
+    const { body, headers } = await flagfall.call({
       path: `/projects/${app.id}/pipelines?page=2&per_page=2`,
       token: developer.token,
     });
@@ -203,7 +199,7 @@ describe('§0.4 pagination', () => {
 
 describe('§4.1 show', () => {
   it('is the whole pipeline, its name last', async () => {
-    const pipeline = await verbs.root({ path: `/projects/${app.id}/pipelines/${values['first']}` });
+    const pipeline = await flagfall.root({ path: `/projects/${app.id}/pipelines/${values['first']}` });
     expect(Object.keys(pipeline).join(' ')).toBe(
       'id iid project_id sha ref status source created_at updated_at web_url before_sha tag yaml_errors user started_at finished_at ' +
         'committed_at duration queued_duration coverage detailed_status archived name',
@@ -275,9 +271,9 @@ describe('§4.1 show', () => {
   );
 
   it('variables have no pagination headers', async () => {
-    const { headers } = await verbs.api.call({
+    const { headers } = await flagfall.call({
       path: `/projects/${app.id}/pipelines/${values['newest']}/variables`,
-      token: installation.rootToken,
+      token: flagfall.rootToken,
     });
     expect([headers.get('x-page'), headers.get('link')]).toEqual([null, null]);
   });
@@ -346,7 +342,7 @@ describe('§4.1 create', () => {
   );
 
   it('takes variables from a form, as GitLab documents it', async () => {
-    const pipeline = await verbs.api.must({
+    const pipeline = await flagfall.must({
       method: 'POST',
       path: `/projects/${app.id}/pipeline`,
       token: developer.token,
@@ -360,7 +356,7 @@ describe('§4.1 create', () => {
       ],
     });
     expect(pipeline).not.toHaveProperty('variables');
-    expect(await verbs.root({ path: `/projects/${app.id}/pipelines/${pipeline.id}/variables` })).toEqual([
+    expect(await flagfall.root({ path: `/projects/${app.id}/pipelines/${pipeline.id}/variables` })).toEqual([
       { variable_type: 'env_var', key: 'A', value: '1', raw: false },
       { variable_type: 'file', key: 'B', value: '2', raw: false },
     ]);
@@ -419,11 +415,11 @@ describe('§4.1 orders', () => {
   it('cancel ends what waits, and retry makes new jobs', async () => {
     const { id } = await createdBy(developer, { ref: 'main' });
     const jobs = async (query = '') =>
-      (await verbs.root({ path: `/projects/${app.id}/pipelines/${id}/jobs${query}` })).map(
+      (await flagfall.root({ path: `/projects/${app.id}/pipelines/${id}/jobs${query}` })).map(
         ({ name, status }: Record<string, string>) => `${name} ${status}`,
       );
     const send = (what: string) =>
-      verbs.api.must({ method: 'POST', path: `/projects/${app.id}/pipelines/${id}/${what}`, token: developer.token });
+      flagfall.must({ method: 'POST', path: `/projects/${app.id}/pipelines/${id}/${what}`, token: developer.token });
     await send('cancel');
     expect(await jobs()).toEqual(['approve canceled', 'ship canceled', 'compile canceled']);
     await send('retry');
@@ -433,7 +429,7 @@ describe('§4.1 orders', () => {
 
   describe('delete', () => {
     const remove = (id: number, headers: Record<string, string> = {}) =>
-      verbs.api.call({
+      flagfall.call({
         method: 'DELETE',
         path: `/projects/${app.id}/pipelines/${id}`,
         token: String(values['owner']),
@@ -443,10 +439,10 @@ describe('§4.1 orders', () => {
 
     it('is 204, and the pipeline is gone with its jobs', async () => {
       const { id } = await createdBy(developer, { ref: 'main' });
-      const [job] = await verbs.root({ path: `/projects/${app.id}/pipelines/${id}/jobs` });
+      const [job] = await flagfall.root({ path: `/projects/${app.id}/pipelines/${id}/jobs` });
       expect(await remove(id)).toMatchObject({ status: 204, body: undefined });
       expect((await remove(id)).status).toBe(404);
-      const gone = await verbs.api.call({ path: `/projects/${app.id}/jobs/${job.id}`, token: installation.rootToken });
+      const gone = await flagfall.call({ path: `/projects/${app.id}/jobs/${job.id}`, token: flagfall.rootToken });
       expect(gone.status).toBe(404);
     });
 
@@ -465,16 +461,16 @@ describe('§4.1 orders', () => {
     });
 
     it('moves "last used" of its trigger back', async () => {
-      const trigger = await verbs.newTrigger(app, { token: String(values['maintainer']) });
-      const first = await verbs.trigger(trigger);
-      const second = await verbs.trigger(trigger);
+      const trigger = await flagfall.newTrigger(app, { token: String(values['maintainer']) });
+      const first = await flagfall.trigger(trigger);
+      const second = await flagfall.trigger(trigger);
       const lastUsed = async () =>
-        (await verbs.root({ path: `/projects/${app.id}/triggers/${trigger.id}` })).last_used as string | null;
-      await verbs.eventually('the second call to count', async () => (await lastUsed()) === second.created_at);
+        (await flagfall.root({ path: `/projects/${app.id}/triggers/${trigger.id}` })).last_used as string | null;
+      await until('the second call to count', async () => (await lastUsed()) === second.created_at);
       await remove(second.id);
-      await verbs.eventually('the first one to count again', async () => (await lastUsed()) === first.created_at);
+      await until('the first one to count again', async () => (await lastUsed()) === first.created_at);
       await remove(first.id);
-      await verbs.eventually('none to be left', async () => (await lastUsed()) === null);
+      await until('none to be left', async () => (await lastUsed()) === null);
       expect(await lastUsed()).toBeNull();
     });
   });
@@ -483,9 +479,9 @@ describe('§4.1 orders', () => {
 describe('protected branches', () => {
   it('let only those cancel, retry and create who may push', async () => {
     const json = { name: 'feature/*', push_access_level: 40, merge_access_level: 40 };
-    await verbs.root({ method: 'POST', path: `/projects/${app.id}/protected_branches`, json });
+    await flagfall.root({ method: 'POST', path: `/projects/${app.id}/protected_branches`, json });
     const send = (token: string, path: string, body: object = {}) =>
-      verbs.api.call({ method: 'POST', path: `/projects/${app.id}/${path}`, token, json: body });
+      flagfall.call({ method: 'POST', path: `/projects/${app.id}/${path}`, token, json: body });
     const feature = `pipelines/${values['feature']}`;
     for (const path of [`${feature}/cancel`, `${feature}/retry`])
       expect((await send(developer.token, path)).status).toBe(403);

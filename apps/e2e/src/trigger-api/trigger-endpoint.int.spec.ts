@@ -1,14 +1,14 @@
 // needs: rabbitmq, postgresql
-import { startInstallation, type Installation } from '../installation.js';
-import { type Project, type Trigger, Verbs } from '../verbs.js';
-import { type Case, having, runTable, type Values } from './table.js';
+import { until } from '../../../../libs/messaging/src/testing/until.js';
+import { startsFlagfall, type Trigger } from '../testing/flagfall.js';
+import type { Project } from '../testing/project.js';
+import { type Case, having, runTable, type Values } from '../testing/table.js';
 
-let installation: Installation;
-let verbs: Verbs;
+const flagfall = startsFlagfall({ name: 'trigger_endpoint' });
 let app: Project;
 let trigger: Trigger;
 const values: Values = {};
-const running = () => ({ api: verbs.api, values });
+const running = { flagfall, values };
 
 const config = `build: {script: [make]}
 package: {stage: deploy, script: [make package]}
@@ -16,9 +16,7 @@ package: {stage: deploy, script: [make package]}
 
 /** One project with refs of every kind, people of every level, and a trigger of each of them. */
 beforeAll(async () => {
-  installation = await startInstallation({ name: 'trigger_endpoint' });
-  verbs = await Verbs.of(installation);
-  app = await verbs.newProject({ files: { '.gitlab-ci.yml': config } });
+  app = await flagfall.newProject({ files: { '.gitlab-ci.yml': config } });
   const { repository } = app;
   const branch = async (name: string, file?: string | null, message = 'Change'): Promise<void> => {
     await repository.git('checkout', '--quiet', '-b', name, 'main');
@@ -47,17 +45,17 @@ beforeAll(async () => {
   values['short_sha'] = String(values['sha']).slice(0, 8);
 
   const people = {
-    maintainer: await verbs.newUser('maintainer'),
-    demoted: await verbs.newUser('demoted'),
-    removed: await verbs.newUser('removed'),
-    blocked: await verbs.newUser('blocked'),
-    former: await verbs.newUser('former'),
-    developer: await verbs.newUser('developer'),
+    maintainer: await flagfall.newUser('maintainer'),
+    demoted: await flagfall.newUser('demoted'),
+    removed: await flagfall.newUser('removed'),
+    blocked: await flagfall.newUser('blocked'),
+    former: await flagfall.newUser('former'),
+    developer: await flagfall.newUser('developer'),
   };
-  for (const person of Object.values(people)) await verbs.join(app, person, 40);
-  trigger = await verbs.newTrigger(app, people.maintainer);
+  for (const person of Object.values(people)) await flagfall.join(app, person, 40);
+  trigger = await flagfall.newTrigger(app, people.maintainer);
   const tokenOf = async (person: { token: string }, more: object = {}) =>
-    (await verbs.newTrigger(app, person, more)).token;
+    (await flagfall.newTrigger(app, person, more)).token;
   Object.assign(values, {
     app: app.id,
     path: encodeURIComponent(app.path),
@@ -69,19 +67,19 @@ beforeAll(async () => {
     expired: await tokenOf(people.maintainer, { expires_at: '2020-01-01' }),
     maintainer: people.maintainer.token,
   });
-  const revoked = await verbs.newTrigger(app, people.maintainer);
+  const revoked = await flagfall.newTrigger(app, people.maintainer);
   values['revoked'] = revoked.token;
-  await verbs.root({ method: 'DELETE', path: `/projects/${app.id}/triggers/${revoked.id}` });
-  const other = await verbs.newProject({ files: { '.gitlab-ci.yml': config } });
+  await flagfall.root({ method: 'DELETE', path: `/projects/${app.id}/triggers/${revoked.id}` });
+  const other = await flagfall.newProject({ files: { '.gitlab-ci.yml': config } });
   values['other'] = other.id;
-  values['token_of_other'] = (await verbs.newTrigger(other, { token: installation.rootToken })).token;
+  values['token_of_other'] = (await flagfall.newTrigger(other)).token;
 
   const members = `/projects/${app.id}/members`;
-  await verbs.root({ method: 'PUT', path: `${members}/${people.demoted.id}`, json: { access_level: 20 } });
-  await verbs.root({ method: 'PUT', path: `${members}/${people.developer.id}`, json: { access_level: 30 } });
-  await verbs.root({ method: 'DELETE', path: `${members}/${people.removed.id}` });
-  await verbs.root({ method: 'POST', path: `/users/${people.blocked.id}/block` });
-  await verbs.root({
+  await flagfall.root({ method: 'PUT', path: `${members}/${people.demoted.id}`, json: { access_level: 20 } });
+  await flagfall.root({ method: 'PUT', path: `${members}/${people.developer.id}`, json: { access_level: 30 } });
+  await flagfall.root({ method: 'DELETE', path: `${members}/${people.removed.id}` });
+  await flagfall.root({ method: 'POST', path: `/users/${people.blocked.id}/block` });
+  await flagfall.root({
     method: 'POST',
     path: `/projects/${app.id}/protected_branches`,
     json: { name: 'release', push_access_level: 40, merge_access_level: 40 },
@@ -92,21 +90,19 @@ beforeAll(async () => {
     strict: { ci_pipeline_variables_minimum_override_role: 'no_one_allowed' },
   };
   for (const [state, json] of Object.entries(settings)) {
-    const project = await verbs.newProject({ files: { '.gitlab-ci.yml': config } });
-    const { token } = await verbs.newTrigger(project, { token: installation.rootToken });
-    await verbs.root({ method: 'PUT', path: `/projects/${project.id}`, json });
+    const project = await flagfall.newProject({ files: { '.gitlab-ci.yml': config } });
+    const { token } = await flagfall.newTrigger(project);
+    await flagfall.root({ method: 'PUT', path: `/projects/${project.id}`, json });
     Object.assign(values, { [state]: project.id, [`token_of_${state}`]: token });
   }
-  const empty = await verbs.newProject({ files: {}, import_url: undefined });
+  const empty = await flagfall.newProject({});
   values['without_repository'] = empty.id;
-  values['token_of_without_repository'] = (await verbs.newTrigger(empty, { token: installation.rootToken })).token;
-  const moved = await verbs.newProject({ files: { '.gitlab-ci.yml': config }, path: 'before' });
-  const { token } = await verbs.newTrigger(moved, { token: installation.rootToken });
-  await verbs.root({ method: 'PUT', path: `/projects/${moved.id}`, json: { path: 'after' } });
+  values['token_of_without_repository'] = (await flagfall.newTrigger(empty)).token;
+  const moved = await flagfall.newProject({ files: { '.gitlab-ci.yml': config }, path: 'before' });
+  const { token } = await flagfall.newTrigger(moved);
+  await flagfall.root({ method: 'PUT', path: `/projects/${moved.id}`, json: { path: 'after' } });
   Object.assign(values, { moved: moved.id, token_of_moved: token });
-}, 120_000);
-
-afterAll(() => installation?.stop(), 60_000);
+});
 
 const url = '/projects/<app>/trigger/pipeline';
 const json = { 'Content-Type': 'application/json' };
@@ -543,25 +539,25 @@ describe('§1.6 checks of the creation', () => {
   );
 
   it('what leaves a failed pipeline says why; what has nothing to run leaves none', async () => {
-    const failed = await verbs.root({ path: `/projects/${app.id}/pipelines?ref=not-valid` });
+    const failed = await flagfall.root({ path: `/projects/${app.id}/pipelines?ref=not-valid` });
     expect(failed).toEqual([expect.objectContaining({ status: 'failed', source: 'trigger' })]);
-    const shown = await verbs.root({ path: `/projects/${app.id}/pipelines/${failed[0].id}` });
+    const shown = await flagfall.root({ path: `/projects/${app.id}/pipelines/${failed[0].id}` });
     expect(shown.yaml_errors).toMatch('chosen stage nowhere does not exist');
     for (const ref of ['never', 'only-for-tags', 'without-file', 'gone'])
-      expect(await verbs.root({ path: `/projects/${app.id}/pipelines?ref=${ref}` })).toEqual([]);
+      expect(await flagfall.root({ path: `/projects/${app.id}/pipelines?ref=${ref}` })).toEqual([]);
   });
 });
 
 describe('§1.4 variables and §1.5 TRIGGER_PAYLOAD', () => {
   const stored = async (pipeline: { id: number }) =>
-    (await verbs.root({ path: `/projects/${app.id}/pipelines/${pipeline.id}/variables` })) as {
+    (await flagfall.root({ path: `/projects/${app.id}/pipelines/${pipeline.id}/variables` })) as {
       key: string;
       value: string;
       variable_type: string;
     }[];
 
   it('variables are stored in the order of the request, the payload last', async () => {
-    const pipeline = await verbs.trigger(trigger, 'main', { ZULU: '1', ALPHA: '', WITH: 'a=b&c', DOLLAR: '$ALPHA' });
+    const pipeline = await flagfall.trigger(trigger, 'main', { ZULU: '1', ALPHA: '', WITH: 'a=b&c', DOLLAR: '$ALPHA' });
     const variables = await stored(pipeline);
     expect(
       variables.map(({ key, value, variable_type }) => [key, variable_type === 'file' ? 'payload' : value]),
@@ -575,7 +571,7 @@ describe('§1.4 variables and §1.5 TRIGGER_PAYLOAD', () => {
   });
 
   it('the payload of a form is GitLab’s verified example, to the byte', async () => {
-    const pipeline = await verbs.trigger(trigger);
+    const pipeline = await flagfall.trigger(trigger);
     expect(await stored(pipeline)).toEqual([
       {
         key: 'TRIGGER_PAYLOAD',
@@ -587,7 +583,7 @@ describe('§1.4 variables and §1.5 TRIGGER_PAYLOAD', () => {
   });
 
   it('the payload of a webhook holds the URL’s ref, the event, and no token', async () => {
-    const pipeline = await verbs.api.must({
+    const pipeline = await flagfall.must({
       method: 'POST',
       path: `/projects/${app.id}/ref/main/trigger/pipeline?token=${trigger.token}&variables[UPLOAD_TO_S3]=true&private_token=secret&job_token=secret`,
       headers: { 'X-Gitlab-Event': 'Push Hook' },
@@ -606,7 +602,7 @@ describe('§1.4 variables and §1.5 TRIGGER_PAYLOAD', () => {
   });
 
   it('the payload of a call by path says the path', async () => {
-    const pipeline = await verbs.api.must({
+    const pipeline = await flagfall.must({
       method: 'POST',
       path: `/projects/${encodeURIComponent(app.path)}/trigger/pipeline`,
       json: { token: trigger.token, ref: 'main' },
@@ -616,7 +612,7 @@ describe('§1.4 variables and §1.5 TRIGGER_PAYLOAD', () => {
 
   it('a large push event is no trouble', async () => {
     const commits = Array.from({ length: 20_000 }, (_, index) => ({ id: String(index), message: 'x'.repeat(80) }));
-    const pipeline = await verbs.api.must({
+    const pipeline = await flagfall.must({
       method: 'POST',
       path: `/projects/${app.id}/ref/main/trigger/pipeline?token=${trigger.token}`,
       json: { object_kind: 'push', commits },
@@ -658,7 +654,7 @@ describe('§1.4 variables and §1.5 TRIGGER_PAYLOAD', () => {
 
 describe('§1.8 the answer', () => {
   it('is GitLab’s pipeline, field by field in its order', async () => {
-    const pipeline = await verbs.trigger(trigger);
+    const pipeline = await flagfall.trigger(trigger);
     expect(Object.keys(pipeline).join(' ')).toBe(
       'id iid project_id sha ref status source created_at updated_at web_url before_sha tag yaml_errors user started_at finished_at ' +
         'committed_at duration queued_duration coverage detailed_status archived',
@@ -671,8 +667,8 @@ describe('§1.8 the answer', () => {
       status: expect.stringMatching(/^(created|pending)$/),
       created_at: time,
       updated_at: time,
-      web_url: `${installation.url}/${app.path}/-/pipelines/${pipeline.id}`,
-      user: { username: 'maintainer', web_url: `${installation.url}/maintainer` },
+      web_url: `${flagfall.url}/${app.path}/-/pipelines/${pipeline.id}`,
+      user: { username: 'maintainer', web_url: `${flagfall.url}/maintainer` },
       started_at: null,
       finished_at: null,
       committed_at: null,
@@ -689,20 +685,20 @@ describe('§1.8 the answer', () => {
   });
 
   it('comes when the jobs are there, and moves "last used"', async () => {
-    const pipeline = await verbs.trigger(trigger);
-    const jobs = await verbs.root({ path: `/projects/${app.id}/pipelines/${pipeline.id}/jobs` });
+    const pipeline = await flagfall.trigger(trigger);
+    const jobs = await flagfall.root({ path: `/projects/${app.id}/pipelines/${pipeline.id}/jobs` });
     expect(jobs.map(({ name, stage, status }: Record<string, string>) => [name, stage, status])).toEqual([
       ['package', 'deploy', 'created'],
       ['build', 'test', 'pending'],
     ]);
-    await verbs.eventually('the trigger was last used then', async () => {
-      const { last_used } = await verbs.root({ path: `/projects/${app.id}/triggers/${trigger.id}` });
+    await until('the trigger was last used then', async () => {
+      const { last_used } = await flagfall.root({ path: `/projects/${app.id}/triggers/${trigger.id}` });
       return last_used === pipeline.created_at;
     });
   });
 
   it('is 202 for those who do not want to wait, with a URL that tells the outcome', async () => {
-    const answer = await verbs.api.call({
+    const answer = await flagfall.call({
       method: 'POST',
       path: `/projects/${app.id}/trigger/pipeline`,
       headers: { Prefer: 'respond-async' },
@@ -719,28 +715,25 @@ describe('§1.8 the answer', () => {
       status_url: answer.headers.get('location'),
     });
     const path = new URL(answer.body.status_url).pathname.replace('/api/v4', '');
-    await verbs.eventually('the outcome to be told', async () => (await verbs.api.must({ path })).status === 'created');
+    await until('the outcome to be told', async () => (await flagfall.must({ path })).status === 'created');
   });
 
   it('numbers pipelines of a project one after the other', async () => {
-    const [first, second] = [await verbs.trigger(trigger), await verbs.trigger(trigger)];
+    const [first, second] = [await flagfall.trigger(trigger), await flagfall.trigger(trigger)];
     expect(second.iid).toBe(first.iid + 1);
   });
 });
 
 describe('§1.9 the creation throttle', () => {
-  const limit = (json: object) => verbs.root({ method: 'PUT', path: '/application/settings', json });
+  const limit = (json: object) => flagfall.root({ method: 'PUT', path: '/application/settings', json });
 
   it('refuses more pipelines a minute for the same project, user and commit, and creates none', async () => {
-    const { token } = await verbs.newTrigger(
-      { ...app, id: Number(values['other']) },
-      { token: installation.rootToken },
-    );
+    const { token } = await flagfall.newTrigger({ ...app, id: Number(values['other']) }, { token: flagfall.rootToken });
     const other = { ...trigger, projectId: Number(values['other']), token };
     await limit({ pipeline_limit_per_project_user_sha: 1 });
     try {
-      await verbs.trigger(other);
-      const refused = await verbs.api.call({
+      await flagfall.trigger(other);
+      const refused = await flagfall.call({
         method: 'POST',
         path: `/projects/${other.projectId}/trigger/pipeline`,
         form: [
@@ -752,7 +745,7 @@ describe('§1.9 the creation throttle', () => {
         400,
         base('Too many pipelines created in the last minute. Try again later.'),
       ]);
-      expect(await verbs.root({ path: `/projects/${other.projectId}/pipelines` })).toHaveLength(1);
+      expect(await flagfall.root({ path: `/projects/${other.projectId}/pipelines` })).toHaveLength(1);
     } finally {
       await limit({ pipeline_limit_per_project_user_sha: 0 });
     }

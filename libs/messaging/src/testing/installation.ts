@@ -131,8 +131,9 @@ export async function onRabbit(): Promise<RabbitInstallation> {
     newBus,
     connect: connected,
     startOn,
-    expired: (service, pattern) =>
-      until('expiry', async () => (await ready(`${namespace}.${service}.${pattern}`)) === 0),
+    expired: async (service, pattern) => {
+      await until('expiry', async () => (await ready(`${namespace}.${service}.${pattern}`)) === 0);
+    },
     start: async (service, handlers, handles) => startOn(await connected(), service, handlers, handles),
     async remove() {
       await Promise.all([...running].map((service) => service.stop()));

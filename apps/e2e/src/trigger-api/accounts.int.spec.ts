@@ -1,21 +1,20 @@
-import { type Answer, externalUrl, type Flagfall, startFlagfall } from './testing/flagfall.js';
-import { join, newPerson, newProject, newToken, type Person } from './testing/people.js';
+// needs: rabbitmq, postgresql
+import type { Answer, Call } from '../testing/api.js';
+import { type Person, startsFlagfall } from '../testing/flagfall.js';
+import type { Project } from '../testing/project.js';
 
 const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const day = 86_400_000;
 const inDays = (days: number) => new Date(Math.floor(Date.now() / day) * day + days * day).toISOString().slice(0, 10);
 
-let flagfall: Flagfall;
+const flagfall = startsFlagfall({ name: 'accounts' });
 let ada: Person;
 let grace: Person;
 
 beforeAll(async () => {
-  flagfall = await startFlagfall();
-  ada = await newPerson(flagfall, 'ada');
-  grace = await newPerson(flagfall, 'grace');
+  ada = await flagfall.newUser('ada');
+  grace = await flagfall.newUser('grace');
 });
-
-afterAll(() => flagfall.stop());
 
 const answer = (status: number, body: unknown) => ({ status, body });
 const unauthorized = answer(401, { message: '401 Unauthorized' });
@@ -24,9 +23,12 @@ const notFound = answer(404, { message: '404 Not found' });
 const noUser = answer(404, { message: '404 User Not Found' });
 
 const asRoot = (method: string, path: string, json?: unknown): Promise<Answer> =>
-  flagfall.call(method, path, { token: flagfall.rootToken, json });
+  flagfall.call({ method, path, token: flagfall.rootToken, json });
 const as = (person: Person, method: string, path: string, json?: unknown): Promise<Answer> =>
-  flagfall.call(method, path, { token: person.token, json });
+  flagfall.call({ method, path, token: person.token, json });
+/** Without credentials, unless there are some in the call. */
+const call = (method: string, path: string, more: Partial<Call> = {}): Promise<Answer> =>
+  flagfall.call({ method, path, ...more });
 
 describe('GET /user', () => {
   const short = { state: 'active', locked: false, avatar_url: null };
@@ -39,7 +41,7 @@ describe('GET /user', () => {
       username: 'ada',
       name: 'The ada',
       ...short,
-      web_url: `${externalUrl}/ada`,
+      web_url: `${flagfall.url}/ada`,
       created_at: time,
       bot: false,
       email: 'ada@example.com',
@@ -68,8 +70,8 @@ describe('GET /user', () => {
   });
 
   test('needs credentials', async () => {
-    expect(await flagfall.call('GET', '/user')).toMatchObject(unauthorized);
-    expect(await flagfall.call('GET', '/user', { token: 'glpat-unknown' })).toMatchObject(unauthorized);
+    expect(await call('GET', '/user')).toMatchObject(unauthorized);
+    expect(await call('GET', '/user', { token: 'glpat-unknown' })).toMatchObject(unauthorized);
   });
 });
 
@@ -95,7 +97,7 @@ describe('users', () => {
     ['POST', '/users/1/personal_access_tokens', 403],
   ])('%s %s as an ordinary user, and as nobody', async (method, path, status) => {
     expect((await as(ada, method, path, method === 'GET' ? undefined : {})).status).toBe(status);
-    expect(await flagfall.call(method, path)).toMatchObject(unauthorized);
+    expect(await call(method, path)).toMatchObject(unauthorized);
   });
 
   test('are listed and found', async () => {
@@ -117,7 +119,7 @@ describe('users', () => {
         state: 'active',
         locked: false,
         avatar_url: null,
-        web_url: `${externalUrl}/ada`,
+        web_url: `${flagfall.url}/ada`,
       },
     ]);
     expect((await asRoot('GET', '/users?admins=true')).body).toMatchObject([{ username: 'root', is_admin: true }]);
@@ -135,7 +137,7 @@ describe('users', () => {
   });
 
   test('are blocked and unblocked', async () => {
-    const person = await newPerson(flagfall, 'blockable');
+    const person = await flagfall.newUser('blockable');
     for (const again of [1, 2]) {
       expect([again, await asRoot('POST', `/users/${person.id}/block`)]).toMatchObject([again, answer(201, true)]);
     }
@@ -153,14 +155,14 @@ describe('users', () => {
   });
 
   test('are deleted with their tokens and triggers', async () => {
-    const person = await newPerson(flagfall, 'leaver');
-    const project = await newProject(flagfall, 'left');
-    await join(flagfall, project, person.id, 40);
-    await as(person, 'POST', `/projects/${project}/triggers`, { description: 'd' });
+    const person = await flagfall.newUser('leaver');
+    const project = await flagfall.newProject({ path: 'left' });
+    await flagfall.join(project, person, 40);
+    await as(person, 'POST', `/projects/${project.id}/triggers`, { description: 'd' });
     expect(await asRoot('DELETE', `/users/${person.id}`)).toMatchObject(answer(204, undefined));
     expect(await as(person, 'GET', '/user')).toMatchObject(unauthorized);
-    expect((await asRoot('GET', `/projects/${project}/triggers`)).body).toEqual([]);
-    expect(await asRoot('GET', `/projects/${project}/members/${person.id}`)).toMatchObject(notFound);
+    expect((await asRoot('GET', `/projects/${project.id}/triggers`)).body).toEqual([]);
+    expect(await asRoot('GET', `/projects/${project.id}/members/${person.id}`)).toMatchObject(notFound);
     expect(await asRoot('DELETE', `/users/${person.id}`)).toMatchObject(noUser);
   });
 });
@@ -212,8 +214,8 @@ describe('access tokens', () => {
   });
 
   test('an expired one is refused as such', async () => {
-    const token = await newToken(flagfall, ada.id, { expires_at: inDays(0) });
-    expect(await flagfall.call('GET', '/user', { token })).toMatchObject(
+    const token = await flagfall.newAccessToken(ada.id, { expires_at: inDays(0) });
+    expect(await call('GET', '/user', { token })).toMatchObject(
       answer(401, {
         error: 'invalid_token',
         error_description: 'Token is expired. You can either do re-authorization or token refresh.',
@@ -222,11 +224,11 @@ describe('access tokens', () => {
   });
 
   test('a revoked one is refused from the moment the call returned, and stays listed', async () => {
-    const token = await newToken(flagfall, ada.id);
-    const self = await flagfall.call('GET', '/personal_access_tokens/self', { token });
+    const token = await flagfall.newAccessToken(ada.id);
+    const self = await call('GET', '/personal_access_tokens/self', { token });
     expect(self).toMatchObject(answer(200, { user_id: ada.id, active: true }));
     expect(await as(ada, 'DELETE', `/personal_access_tokens/${self.body.id}`)).toMatchObject({ status: 204 });
-    expect(await flagfall.call('GET', '/user', { token })).toMatchObject(
+    expect(await call('GET', '/user', { token })).toMatchObject(
       answer(401, {
         error: 'invalid_token',
         error_description: 'Token was revoked. You have to re-authorize from the user.',
@@ -246,9 +248,9 @@ describe('access tokens', () => {
   });
 
   test('one revokes itself', async () => {
-    const token = await newToken(flagfall, ada.id);
-    expect(await flagfall.call('DELETE', '/personal_access_tokens/self', { token })).toMatchObject({ status: 204 });
-    expect(await flagfall.call('GET', '/user', { token })).toMatchObject({ status: 401 });
+    const token = await flagfall.newAccessToken(ada.id);
+    expect(await call('DELETE', '/personal_access_tokens/self', { token })).toMatchObject({ status: 204 });
+    expect(await call('GET', '/user', { token })).toMatchObject({ status: 401 });
   });
 
   test('those of others are the administrators’ business', async () => {
@@ -267,17 +269,17 @@ describe('access tokens', () => {
 });
 
 describe('members', () => {
-  let project: number;
+  let project: Project;
   let maintainer: Person;
   let owner: Person;
-  const members = (id: number = project) => `/projects/${id}/members`;
+  const members = ({ id } = project) => `/projects/${id}/members`;
 
   beforeAll(async () => {
-    project = await newProject(flagfall, 'team');
-    maintainer = await newPerson(flagfall, 'maintainer');
-    owner = await newPerson(flagfall, 'owner');
-    await join(flagfall, project, maintainer.id, 40);
-    await join(flagfall, project, owner.id, 50);
+    project = await flagfall.newProject({ path: 'team' });
+    maintainer = await flagfall.newUser('maintainer');
+    owner = await flagfall.newUser('owner');
+    await flagfall.join(project, maintainer, 40);
+    await flagfall.join(project, owner, 50);
   });
 
   test('the creator of a project is its Owner', async () => {
@@ -286,7 +288,7 @@ describe('members', () => {
   });
 
   test('is added, shown, listed, changed and removed', async () => {
-    const person = await newPerson(flagfall, 'passer-by');
+    const person = await flagfall.newUser('passer-by');
     const added = await as(maintainer, 'POST', members(), {
       user_id: person.id,
       access_level: 30,
@@ -300,7 +302,7 @@ describe('members', () => {
       state: 'active',
       locked: false,
       avatar_url: null,
-      web_url: `${externalUrl}/passer-by`,
+      web_url: `${flagfall.url}/passer-by`,
       access_level: 30,
       created_at: time,
       created_by: expect.objectContaining({ id: maintainer.id, username: 'maintainer' }),
@@ -328,7 +330,7 @@ describe('members', () => {
   });
 
   test('is added by username', async () => {
-    const person = await newPerson(flagfall, 'Named');
+    const person = await flagfall.newUser('Named');
     expect(await as(maintainer, 'POST', members(), { username: 'named', access_level: 10 })).toMatchObject(
       answer(201, { id: person.id, access_level: 10 }),
     );
@@ -375,8 +377,8 @@ describe('members', () => {
   });
 
   test('everybody may leave, and nobody below Maintainer removes others', async () => {
-    const person = await newPerson(flagfall, 'guest');
-    await join(flagfall, project, person.id, 10);
+    const person = await flagfall.newUser('guest');
+    await flagfall.join(project, person, 10);
     expect(await as(person, 'DELETE', `${members()}/${owner.id}`)).toMatchObject(forbidden);
     expect(await as(person, 'POST', members(), { username: 'ada', access_level: 10 })).toMatchObject(forbidden);
     expect(await as(person, 'PUT', `${members()}/${person.id}`, { access_level: 40 })).toMatchObject(forbidden);
@@ -385,10 +387,10 @@ describe('members', () => {
   });
 
   test('of a private project are nobody else’s business; those of a public one are shown', async () => {
-    const open = await newProject(flagfall, 'forum', { visibility: 'public' });
+    const open = await flagfall.newProject({ path: 'forum', visibility: 'public' });
     expect(await as(ada, 'GET', members())).toMatchObject(answer(404, { message: '404 Project Not Found' }));
-    expect(await flagfall.call('GET', members(open))).toMatchObject({ status: 200 });
-    expect(await flagfall.call('DELETE', `${members(open)}/1`)).toMatchObject(unauthorized);
-    expect(await flagfall.call('POST', members(open), { json: {} })).toMatchObject(unauthorized);
+    expect(await call('GET', members(open))).toMatchObject({ status: 200 });
+    expect(await call('DELETE', `${members(open)}/1`)).toMatchObject(unauthorized);
+    expect(await call('POST', members(open), { json: {} })).toMatchObject(unauthorized);
   });
 });

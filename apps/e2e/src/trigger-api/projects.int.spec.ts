@@ -1,9 +1,9 @@
-import { mkdir } from 'node:fs/promises';
+// needs: rabbitmq, postgresql
 import { join } from 'node:path';
-import { until } from '../../../libs/messaging/src/testing/until.js';
-import { TestRepository } from '../../pipeline-service/src/repositories/testing/test-repository.js';
-import { ApiClient } from './testing/api-client.js';
-import { externalUrl, type Installation, startInstallation, type Transport } from './testing/installation.js';
+import { until } from '../../../../libs/messaging/src/testing/until.js';
+import { TestRepository } from '../../../pipeline-service/src/repositories/testing/test-repository.js';
+import type { Answer } from '../testing/api.js';
+import { startsFlagfall } from '../testing/flagfall.js';
 
 const unauthorized = { message: '401 Unauthorized' };
 const forbidden = { message: '403 Forbidden' };
@@ -12,53 +12,41 @@ const projectNotFound = { message: '404 Project Not Found' };
 const refusals: Record<number, object> = { 401: unauthorized, 403: forbidden, 404: projectNotFound };
 const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
-describe.each<Transport>(['in process', 'RabbitMQ'])('projects over HTTP, %s', (transport) => {
-  let installation: Installation;
-  let root: ApiClient;
-  /** Clients by their level on `group/app`; `stranger` has none, `nobody` is not signed in. */
-  const clients: Record<string, ApiClient> = {};
+interface Client {
+  call(method: string, path: string, json?: unknown): Promise<Answer>;
+}
+
+/** The services on RabbitMQ and PostgreSQL, and all in one process with the embedded database. */
+describe.each([
+  ['services', false],
+  ['standalone', true],
+])('projects, %s', (name, standalone) => {
+  const flagfall = startsFlagfall({ name: `projects_${name}`, standalone });
+  /** Tokens by their owner's level on `group/app`; `stranger` has none, `nobody` is not signed in. */
+  const tokens: Record<string, string | undefined> = {};
   const ids: Record<string, number> = {};
+  let externalUrl: string;
   let app = 0;
 
   beforeAll(async () => {
-    installation = await startInstallation('projects_http', transport);
-    root = await ApiClient.connect(installation.url, installation.rootToken);
-    const created = await root.call('POST', '/projects', { name: 'app', namespace: 'group', default_branch: 'main' });
-    expect(created.status).toBe(201);
-    app = created.body.id;
-    for (const [name, level] of Object.entries({
-      stranger: 0,
-      guest: 10,
-      reporter: 20,
-      developer: 30,
-      maintainer: 40,
-      owner: 50,
-    })) {
-      const user = await root.call('POST', '/users', {
-        username: name,
-        name: `The ${name}`,
-        email: `${name}@example.com`,
-      });
-      ids[name] = user.body.id;
-      const token = await root.call('POST', `/users/${user.body.id}/personal_access_tokens`, {
-        name: 'test',
-        scopes: ['api'],
-      });
-      clients[name] = root.as(token.body.token);
-      if (level > 0)
-        expect(
-          (await root.call('POST', `/projects/${app}/members`, { user_id: user.body.id, access_level: level })).status,
-        ).toBe(201);
+    externalUrl = flagfall.url;
+    const project = await flagfall.newProject({ path: 'app' });
+    app = project.id;
+    const levels = { stranger: 0, guest: 10, reporter: 20, developer: 30, maintainer: 40, owner: 50 };
+    for (const [who, level] of Object.entries(levels)) {
+      const person = await flagfall.newUser(who);
+      ids[who] = person.id;
+      tokens[who] = person.token;
+      if (level > 0) await flagfall.join(project, person, level);
     }
-    clients['nobody'] = root.as(null);
-    clients['root'] = root;
-  }, 60_000);
+    tokens['root'] = flagfall.rootToken;
+  });
 
-  afterAll(() => installation?.stop());
-
-  const as = (name: string): ApiClient => clients[name]!;
-  const answer = async (name: string, method: string, path: string, body?: unknown): Promise<[number, unknown]> => {
-    const { status, body: told } = await as(name).call(method, path.replace(':app', String(app)), body);
+  const as = (who: string): Client => ({
+    call: (method, path, json) => flagfall.call({ method, path, token: tokens[who], json }),
+  });
+  const answer = async (who: string, method: string, path: string, body?: unknown): Promise<[number, unknown]> => {
+    const { status, body: told } = await as(who).call(method, path.replace(':app', String(app)), body);
     return [status, told];
   };
 
@@ -89,7 +77,7 @@ describe.each<Transport>(['in process', 'RabbitMQ'])('projects over HTTP, %s', (
         default_branch: 'trunk',
         tag_list: [],
         topics: [],
-        ssh_url_to_repo: 'git@ci.example.com:maintainer/my-first.git',
+        ssh_url_to_repo: 'git@127.0.0.1:maintainer/my-first.git',
         http_url_to_repo: `${url}.git`,
         web_url: url,
         avatar_url: null,
@@ -137,8 +125,7 @@ describe.each<Transport>(['in process', 'RabbitMQ'])('projects over HTTP, %s', (
     });
 
     it('asks the repository for its default branch', async () => {
-      const path = join(installation.repositories, 'develop');
-      await mkdir(installation.repositories, { recursive: true });
+      const path = join(flagfall.installation.repositories, 'develop');
       const repository = await TestRepository.create(path);
       await repository.git('checkout', '--quiet', '-b', 'develop');
       await repository.commit({ 'README.md': 'hello\n' });
@@ -195,7 +182,7 @@ describe.each<Transport>(['in process', 'RabbitMQ'])('projects over HTTP, %s', (
     }); // prettier-ignore
 
     it('tells the import URL to those alone who may change it', async () => {
-      const { body } = await root.call('POST', '/projects', {
+      const { body } = await as('root').call('POST', '/projects', {
         name: 'imported', namespace: 'group', visibility: 'public', default_branch: 'main', import_url: '/srv/git/private.git',
       }); // prettier-ignore
       expect(body.import_url).toBe('/srv/git/private.git');
@@ -205,7 +192,7 @@ describe.each<Transport>(['in process', 'RabbitMQ'])('projects over HTTP, %s', (
         const [listed] = (await as(name).call('GET', '/projects?search=imported')).body;
         expect([listed.id, listed.import_url ?? null]).toEqual([body.id, null]);
       }
-      await root.call('DELETE', `/projects/${body.id}`);
+      await as('root').call('DELETE', `/projects/${body.id}`);
     });
   });
 
@@ -344,7 +331,7 @@ describe.each<Transport>(['in process', 'RabbitMQ'])('projects over HTTP, %s', (
       const change = { value: 'abcdefgh', masked: true, protected: true, variable_type: 'file', description: 'why' };
       expect(await answer('maintainer', 'PUT', `${path}/TOKEN`, change)).toEqual([200, changed]);
       expect(await answer('maintainer', 'GET', path)).toEqual([200, [changed]]);
-      expect(await answer('maintainer', 'DELETE', `${path}/TOKEN`)).toEqual([204, null]);
+      expect(await answer('maintainer', 'DELETE', `${path}/TOKEN`)).toEqual([204, undefined]);
       expect(await answer('maintainer', 'GET', `${path}/TOKEN`)).toEqual([404, { message: '404 Variable Not Found' }]);
     });
 
@@ -375,7 +362,7 @@ describe.each<Transport>(['in process', 'RabbitMQ'])('projects over HTTP, %s', (
       ]);
       expect(await answer('maintainer', 'DELETE', `${path}/SCOPED?filter[environment_scope]=production`)).toEqual([
         204,
-        null,
+        undefined,
       ]);
       expect(await answer('maintainer', 'GET', `${path}/SCOPED`)).toEqual([
         200,
@@ -421,7 +408,7 @@ describe.each<Transport>(['in process', 'RabbitMQ'])('projects over HTTP, %s', (
       ]);
       expect(await answer('maintainer', 'GET', path)).toEqual([200, [release]]);
       expect(await answer('maintainer', 'GET', `${path}/release%2F*`)).toEqual([200, release]);
-      expect(await answer('maintainer', 'DELETE', `${path}/release%2F*`)).toEqual([204, null]);
+      expect(await answer('maintainer', 'DELETE', `${path}/release%2F*`)).toEqual([204, undefined]);
       expect(await answer('maintainer', 'GET', `${path}/release%2F*`)).toEqual([404, { message: '404 Not found' }]);
       expect(await answer('maintainer', 'POST', path, {})).toEqual([400, { error: 'name is missing, name is empty' }]);
       expect(await answer('maintainer', 'POST', path, { name: 'x', push_access_level: 35 })).toEqual([
@@ -440,7 +427,7 @@ describe.each<Transport>(['in process', 'RabbitMQ'])('projects over HTTP, %s', (
       ]);
       expect(await answer('maintainer', 'GET', path)).toEqual([200, [tag]]);
       expect(await answer('maintainer', 'GET', `${path}/v*`)).toEqual([200, tag]);
-      expect(await answer('maintainer', 'DELETE', `${path}/v*`)).toEqual([204, null]);
+      expect(await answer('maintainer', 'DELETE', `${path}/v*`)).toEqual([204, undefined]);
       expect(await answer('maintainer', 'DELETE', `${path}/v*`)).toEqual([404, { message: '404 Not found' }]);
     });
   });
@@ -468,13 +455,12 @@ describe.each<Transport>(['in process', 'RabbitMQ'])('projects over HTTP, %s', (
     let sha = '';
 
     beforeAll(async () => {
-      await mkdir(installation.repositories, { recursive: true });
-      const repository = await TestRepository.create(join(installation.repositories, 'linted'));
+      const repository = await TestRepository.create(join(flagfall.installation.repositories, 'linted'));
       sha = await repository.commit({ '.gitlab-ci.yml': 'old:\n  script: echo old\n' });
       await repository.commit({ '.gitlab-ci.yml': 'build:\n  script: [make]\n  rules:\n    - if: $CI_COMMIT_TAG\n' });
       const { body } = await as('developer').call('POST', '/projects', {
         name: 'linted',
-        import_url: join(installation.repositories, 'linted'),
+        import_url: join(flagfall.installation.repositories, 'linted'),
       });
       linted = body.id;
     });

@@ -1,4 +1,5 @@
-import type { Answer, Api, Call } from '../api.js';
+import type { Answer, Call } from './api.js';
+import type { Flagfall } from './flagfall.js';
 
 /** One line of a table of calls. Strings may hold `<names>`, which stand for what is known once the installation runs. */
 export interface Case {
@@ -25,11 +26,11 @@ export const having = (fields: object): Having => new Having(fields);
 export type Values = Record<string, string | number>;
 
 /** Declares a test for each line; all of them run on the same installation, in the order of the lines. */
-export function runTable(cases: readonly Case[], running: () => { api: Api; values: Values }): void {
+export function runTable(cases: readonly Case[], { flagfall, values }: { flagfall: Flagfall; values: Values }): void {
   it.each(cases)('$name', async ({ call, status, body, headers = {} }) => {
-    const { api, values } = running();
     const { as, ...rest } = fill(call, values);
-    const answer = await api.call({ ...rest, token: as === undefined ? undefined : String(values[as] ?? missing(as)) });
+    const token = as === undefined ? undefined : String(values[as] ?? missing(as));
+    const answer = await flagfall.call({ ...rest, token });
     const told: unknown = answer.body;
     if (answer.status !== status) expect({ status: answer.status, body: told }).toEqual({ status });
     if (typeof body === 'function') (body as (told: unknown) => void)(told);
