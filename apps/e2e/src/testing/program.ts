@@ -44,6 +44,13 @@ export class Program {
     return this.#child !== undefined;
   }
 
+  /** @throws Error when it does not run */
+  get pid(): number {
+    const pid = this.#child?.pid;
+    if (pid === undefined) throw new Error(`${this.name} does not run`);
+    return pid;
+  }
+
   /** Everything it has printed, in all of its lives. */
   get output(): string {
     return this.#text;
@@ -107,7 +114,7 @@ export class Program {
   }
 
   /**
-   * Sends a signal and waits for the end.
+   * Sends a signal and waits for the end. SIGINT goes to everything that it has started, too, as Ctrl-C in a terminal does.
    * @returns the exit code, or the signal that ended it
    * @throws Error when it does not end in time; then it is killed
    */
@@ -116,6 +123,7 @@ export class Program {
     if (!child) return this.#ended;
     this.thaw();
     if (signal === 'SIGKILL') this.#killGroup();
+    else if (signal === 'SIGINT') process.kill(-this.pid, signal);
     else child.kill(signal);
     try {
       await until(`${this.name} to end by ${signal}`, () => !this.running, limitMs);
@@ -133,10 +141,8 @@ export class Program {
 
   /** Stops it and its children in their tracks; their connections stay open and say nothing. */
   freeze(): void {
-    const root = this.#child?.pid;
-    if (root === undefined) throw new Error(`${this.name} does not run`);
-    process.kill(root, 'SIGSTOP');
-    this.#frozen = [root, ...descendants(root)];
+    process.kill(this.pid, 'SIGSTOP');
+    this.#frozen = [this.pid, ...descendants(this.pid)];
     for (const pid of this.#frozen) process.kill(pid, 'SIGSTOP');
   }
 
@@ -148,6 +154,18 @@ export class Program {
         // It was killed while it was frozen.
       }
     }
+  }
+}
+
+/** What a process and its descendants have in memory, in MiB, shared pages counted once; undefined where that is not told (it is on Linux). */
+export function memoryOf(pid: number): number | undefined {
+  try {
+    const kibs = [pid, ...descendants(pid)].map((each) =>
+      Number(/^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${each}/smaps_rollup`, 'utf8'))?.[1]),
+    );
+    return kibs.reduce((sum, kib) => sum + kib, 0) / 1024;
+  } catch {
+    return undefined;
   }
 }
 

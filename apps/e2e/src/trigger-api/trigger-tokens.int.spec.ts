@@ -210,6 +210,7 @@ describe('§2.1 the object, §2.2 show and list', () => {
       call('for an administrator too', 'GET', '/<trigger>', 'root', 200, having({ token: '<short>' })),
       call('an unknown one', 'GET', '/987654321', 'ada', 404, notFound),
       call('a negative id', 'GET', '/-5', 'ada', 404, notFound),
+      call('an unknown one, for a Developer', 'GET', '/987654321', 'developer', 403, { message: '403 Forbidden' }),
       call('no number', 'GET', '/abc', 'ada', 400, { error: 'trigger_id is invalid' }),
       call('another project’s', 'GET', '/<elsewhere>', 'root', 404, notFound),
       {
