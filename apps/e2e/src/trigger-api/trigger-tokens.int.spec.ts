@@ -115,7 +115,7 @@ describe('§2.2 create', () => {
         201,
         having({ expires_at: '2020-01-01T00:00:00.000Z' }),
       ),
-      ...['abc', '01/01/2050', '25/26/27', '2308'].map((expires_at) =>
+      ...['abc', '01/01/2050', '25/26/27', '2308', '0000-01-01', '9999-12-31T23:59:59-01:00'].map((expires_at) =>
         create(`with ${expires_at}`, { description: 'x', expires_at }, 400, { error: 'expires_at is invalid' }),
       ),
       create(
@@ -211,6 +211,7 @@ describe('§2.1 the object, §2.2 show and list', () => {
       call('an unknown one', 'GET', '/987654321', 'ada', 404, notFound),
       call('a negative id', 'GET', '/-5', 'ada', 404, notFound),
       call('an unknown one, for a Developer', 'GET', '/987654321', 'developer', 403, { message: '403 Forbidden' }),
+      call('a number that no id reaches', 'GET', '/99999999999999999999', 'ada', 404, notFound),
       call('no number', 'GET', '/abc', 'ada', 400, { error: 'trigger_id is invalid' }),
       call('another project’s', 'GET', '/<elsewhere>', 'root', 404, notFound),
       {

@@ -9,10 +9,14 @@ export function readString(raw: unknown): string | undefined {
   return typeof raw === 'number' || typeof raw === 'boolean' ? String(raw) : undefined;
 }
 
-/** A whole number that JavaScript holds exactly. */
+/**
+ * A whole number. One beyond what JavaScript holds exactly is read as the last that it does hold, which is no less out of every range and
+ * nobody's id: GitLab finds nothing under it either (trigger-api.md §2.2).
+ */
 export function readInteger(raw: unknown): number | undefined {
-  const number = typeof raw === 'string' && /^[+-]?\d{1,16}$/.test(raw.trim()) ? Number(raw) : raw;
-  return Number.isSafeInteger(number) ? (number as number) : undefined;
+  const number = typeof raw === 'string' && /^[+-]?\d{1,300}$/.test(raw.trim()) ? Number(raw) : raw;
+  if (typeof number !== 'number' || !Number.isInteger(number)) return undefined;
+  return Math.min(Number.MAX_SAFE_INTEGER, Math.max(-Number.MAX_SAFE_INTEGER, number));
 }
 
 const yes = new Set(['true', 't', '1', 'on', 'yes', 'y']);
@@ -42,7 +46,15 @@ export function readDateTime(raw: unknown): Date | undefined {
   // The 30th of February is carried over into March silently.
   if (Number.isNaN(atUtc.getTime()) || atUtc.getUTCDate() !== Number(day)) return undefined;
   const minutes = offsetMinutes(offset);
-  return minutes === undefined ? undefined : new Date(atUtc.getTime() - minutes * 60_000);
+  if (minutes === undefined) return undefined;
+  const at = new Date(atUtc.getTime() - minutes * 60_000);
+  return hasWritableYear(at) ? at : undefined;
+}
+
+/** PostgreSQL has no year 0, and ISO 8601 writes years of more than four digits in a form of its own that hardly anybody reads. */
+export function hasWritableYear(at: Date): boolean {
+  const year = at.getUTCFullYear();
+  return year >= 1 && year <= 9999;
 }
 
 function offsetMinutes(offset: string): number | undefined {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Controller, Delete, Headers, Post, Put } from '@nestjs/common';
+import { Controller, Delete, Post, Put } from '@nestjs/common';
 import {
   type Actor,
   CancelPipeline,
@@ -20,6 +20,7 @@ import { GatewayConfig } from '../config.js';
 import { Endpoint } from '../http/endpoint.decorator.js';
 import { ChoiceParameter, ListParameter, MapParameter, StringParameter } from '../http/parameter.decorators.js';
 import { Parameters } from '../http/parameters.decorator.js';
+import { UnmodifiedSince } from '../http/unmodified-since.decorator.js';
 import { Services } from '../services.js';
 import { JobLogs } from '../storage/job-logs.js';
 import { NamedPipelineResponse, PipelineResponse, presentNamedPipeline, presentPipeline } from './pipeline.response.js';
@@ -126,10 +127,9 @@ export class PipelineOrdersController {
     @Project() project: ProjectAddress,
     @CurrentViewer() viewer: Viewer,
     @Parameters(ThisPipeline) { pipeline_id: pipelineId }: ThisPipeline,
-    @Headers('if-unmodified-since') since: string | undefined,
+    @UnmodifiedSince() unmodifiedSince: string | null,
   ): Promise<void> {
     const actor = actorOf(signedIn(viewer));
-    const unmodifiedSince = since && !Number.isNaN(Date.parse(since)) ? new Date(since).toISOString() : null;
     const { jobsWithLogs } = await this.services.ask(DeletePipeline, {
       projectId: project.id,
       pipelineId,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Controller, Delete, Get, Headers, Post, Put } from '@nestjs/common';
+import { Controller, Delete, Get, Post, Put } from '@nestjs/common';
 import {
   CreateTrigger,
   DeleteTrigger,
@@ -16,6 +16,7 @@ import { Endpoint } from '../http/endpoint.decorator.js';
 import { Page, RequestedPage } from '../http/page.decorator.js';
 import { DateTimeParameter, IntegerParameter, StringParameter } from '../http/parameter.decorators.js';
 import { Parameters } from '../http/parameters.decorator.js';
+import { UnmodifiedSince } from '../http/unmodified-since.decorator.js';
 import { Services } from '../services.js';
 import { TriggerSecrets } from './trigger-secrets.js';
 import { presentTrigger, TriggerResponse } from './trigger.response.js';
@@ -128,9 +129,8 @@ export class TriggersController {
   async delete(
     @Project() project: ProjectAddress,
     @Parameters(ThisTrigger) { trigger_id: triggerId }: ThisTrigger,
-    @Headers('if-unmodified-since') since: string | undefined,
+    @UnmodifiedSince() unmodifiedSince: string | null,
   ): Promise<void> {
-    const unmodifiedSince = since && !Number.isNaN(Date.parse(since)) ? new Date(since).toISOString() : null;
     await this.services.ask(DeleteTrigger, { projectId: project.id, triggerId, unmodifiedSince });
   }
 
