@@ -25,7 +25,7 @@ export class JobTraceController {
   @Needs('read-jobs')
   @Endpoint({
     summary: 'Read a job’s log',
-    contentType: 'text/plain; charset=utf-8',
+    contentType: 'text/plain',
     headers: { 'Content-Disposition': 'A name for the file' },
     errors: [401, 403, 404],
   })
@@ -36,7 +36,8 @@ export class JobTraceController {
   ): Promise<void> {
     const job = await this.services.ask(ShowJob, { projectId: project.id, jobId });
     const size = job.erasedAt !== null ? 0 : await this.logs.size(jobId);
-    void reply.header('Content-Disposition', `infile; filename="${jobId}.log"`).type('text/plain; charset=utf-8');
-    await reply.send(size === 0 ? '' : this.logs.read(jobId, 0, size - 1));
+    void reply.header('Content-Disposition', `infile; filename="${jobId}.log"`).type('text/plain');
+    // As bytes, since Fastify adds a charset to texts.
+    await reply.send(size === 0 ? Buffer.of() : this.logs.read(jobId, 0, size - 1));
   }
 }
