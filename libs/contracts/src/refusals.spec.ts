@@ -38,6 +38,7 @@ const catalogue: [name: Name, args: unknown[], status: number, body: object, hea
   ['versionGone', [], 410, { error: 'API V3 is no longer supported. Use API V4 instead.' }],
   ['preconditionFailed', [], 412, { message: '412 Precondition Failed' }],
   ['bodyTooLarge', [1024], 413, { error: 'The request body is larger than 1024 bytes' }],
+  ['tooLargeForJobs', [1024], 413, { error: 'The variables and the payload are larger than 1024 bytes together' }],
   ['unsupportedContentType', ['a/b'], 415, { error: "The provided content-type 'a/b' is not supported." }],
   ['unprocessable', [{ base: ['jobs config is invalid'] }], 422, { message: { base: ['jobs config is invalid'] } }],
   ['unprocessable', ['Could not create pipeline'], 422, { message: 'Could not create pipeline' }],

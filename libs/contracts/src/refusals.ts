@@ -127,6 +127,11 @@ export function bodyTooLarge(bytes: number): Refusal {
   return new Refusal(413, { error: `The request body is larger than ${bytes} bytes` });
 }
 
+/** @param bytes what variables and payload of a trigger request may take together, written as JSON */
+export function tooLargeForJobs(bytes: number): Refusal {
+  return new Refusal(413, { error: `The variables and the payload are larger than ${bytes} bytes together` });
+}
+
 /** A body in a form that is not read here. */
 export function unsupportedContentType(type: string): Refusal {
   return new Refusal(415, { error: `The provided content-type '${type}' is not supported.` });

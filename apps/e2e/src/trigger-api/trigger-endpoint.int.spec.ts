@@ -158,6 +158,20 @@ describe('§0.2 where parameters may be given', () => {
       post('a content type nobody reads', { headers: { 'Content-Type': 'application/xml' }, raw: '<a/>' }, 415, {
         error: expect.any(String),
       }),
+      post('a URL with a bare percent sign', { path: `${url}?token=<token>&ref=main&variables[A]=100%` }, 400, {
+        error: 'The URL is not properly percent-encoded',
+      }),
+      post('a URL that is no UTF-8', { path: `${url}?token=<token>&ref=main&variables[A]=%ff` }, 400, {
+        error: 'The URL is not properly percent-encoded',
+      }),
+      post(
+        'half a character',
+        { headers: json, raw: '{"token":"<token>","ref":"main","variables":{"A":"\\ud83d"}}' },
+        400,
+        {
+          error: 'variables is not valid Unicode',
+        },
+      ),
       post('a NUL character', { json: { token: '<token>', ref: 'main\0' } }, 400, {
         error: 'ref contains a NUL character',
       }),
@@ -610,6 +624,18 @@ describe('§1.4 variables and §1.5 TRIGGER_PAYLOAD', () => {
     expect(JSON.parse((await stored(pipeline)).at(-1)?.value ?? '')).toMatchObject({ id: app.path });
   });
 
+  it('what no message could carry is refused, and starts nothing', async () => {
+    const form = { path: `/projects/${app.id}/pipelines?per_page=1` };
+    const [newest] = await flagfall.root(form);
+    const { status, body } = await flagfall.call({
+      method: 'POST',
+      path: `/projects/${app.id}/trigger/pipeline`,
+      json: { token: trigger.token, ref: 'main', variables: { LARGE: 'x'.repeat(8_000_000) } },
+    });
+    expect([status, body]).toEqual([413, { error: expect.stringContaining('larger than 14680064 bytes') }]);
+    expect((await flagfall.root(form))[0].id).toBe(newest.id);
+  });
+
   it('a large push event is no trouble', async () => {
     const commits = Array.from({ length: 20_000 }, (_, index) => ({ id: String(index), message: 'x'.repeat(80) }));
     const pipeline = await flagfall.must({
@@ -620,6 +646,8 @@ describe('§1.4 variables and §1.5 TRIGGER_PAYLOAD', () => {
     expect(JSON.parse((await stored(pipeline)).at(-1)?.value ?? '').commits).toHaveLength(20_000);
   });
 
+  const numbered = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`V${index}`, 'x']));
   const repeated = base('Duplicate variable name: TRIGGER_PAYLOAD');
   const wrongName = base('Failed to build the pipeline!');
   runTable(
@@ -636,6 +664,18 @@ describe('§1.4 variables and §1.5 TRIGGER_PAYLOAD', () => {
       post(
         'the longest name',
         { json: { token: '<token>', ref: 'main', variables: { ['A'.repeat(255)]: 'x' } } },
+        201,
+        created(),
+      ),
+      post(
+        'more variables than anybody has',
+        { json: { token: '<token>', ref: 'main', variables: numbered(4097) } },
+        400,
+        { error: 'variables has more than 4096 entries' },
+      ),
+      post(
+        'a thousand of them',
+        { json: { token: '<token>', ref: 'main', variables: numbered(1000) } },
         201,
         created(),
       ),
@@ -772,6 +812,9 @@ describe('other methods and paths', () => {
       ),
       post('the old path', { path: '/projects/<app>/trigger/builds', form: ok }, 404, { error: '404 Not Found' }),
       post('version 3', { path: '///api/v3/projects/<app>/trigger/builds'.slice(1), form: ok }, 410, {
+        error: 'API V3 is no longer supported. Use API V4 instead.',
+      }),
+      post('version 3, with doubled slashes', { path: '//api//v3//projects' }, 410, {
         error: 'API V3 is no longer supported. Use API V4 instead.',
       }),
       post('a slash at the end', { path: `${url}/`, form: ok }, 201, created()),

@@ -114,13 +114,12 @@ function rootRoutes(app: NestFastifyApplication): string[] {
     .flatMap(({ paths }) => paths.map((path) => path.replace(/[:*{}()[\]+?!]/g, '\\$&') || '/'));
 }
 
-/** trigger-api.md §0.1; the id is echoed since runners print it in job logs (runner-api.md §0). */
+/** trigger-api.md §0.1. */
+const securityHeaders = { 'X-Content-Type-Options': 'nosniff', 'X-Frame-Options': 'SAMEORIGIN' };
+
+/** The id is echoed since runners print it in job logs (runner-api.md §0). */
 function commonHeaders(reply: FastifyReply, requestId: string): void {
-  void reply.headers({
-    'X-Request-Id': requestId,
-    'X-Content-Type-Options': 'nosniff',
-    'X-Frame-Options': 'SAMEORIGIN',
-  });
+  void reply.headers({ 'X-Request-Id': requestId, ...securityHeaders });
 }
 
 function acceptableRequestId(given: string | string[] | undefined): string | undefined {
@@ -170,14 +169,22 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void
     socket.destroy();
     return;
   }
-  const status =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? '431 Request Header Fields Too Large'
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? '408 Request Timeout'
-        : '400 Bad Request';
-  const body = JSON.stringify({ error: status });
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
-  );
+  const [status, reason = status] = brokenRequests[error.code ?? ''] ?? ['400 Bad Request'];
+  const body = JSON.stringify({ error: reason });
+  const headers = {
+    ...securityHeaders,
+    'Content-Type': 'application/json',
+    'Content-Length': body.length,
+    Connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  socket.end([`HTTP/1.1 ${status}`, ...lines, '', body].join('\r\n'));
 }
+
+/** By the code of Node's HTTP parser: the status, and the reason where the status does not say it. */
+const brokenRequests: Record<string, readonly [status: string, reason?: string]> = {
+  // `curl` sends what is in the URL as it is: an umlaut, for example.
+  HPE_INVALID_URL: ['400 Bad Request', 'The URL is not properly percent-encoded'],
+  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout'],
+};

@@ -33,7 +33,7 @@ export class FailureFilter implements ExceptionFilter {
 
   #noRoute(request: FastifyRequest): Refusal {
     const [path = '/'] = (request.raw.url ?? '/').split('?');
-    if (/^\/api\/v3(?:\/|$)/.test(path)) return versionGone();
+    if (/^\/+api\/+v3(?:\/|$)/.test(path)) return versionGone();
     const methods = this.routes.methodsFor(path);
     return methods.length > 0 ? methodNotAllowed(methods) : unknownRoute();
   }

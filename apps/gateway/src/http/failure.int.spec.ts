@@ -119,6 +119,7 @@ describe('errors become GitLab’s answers', () => {
     ['nothing/here', 404, { error: '404 Not Found' }],
     ['/elsewhere', 404, { error: '404 Not Found' }],
     ['/api/v3/projects', 410, { error: 'API V3 is no longer supported. Use API V4 instead.' }],
+    ['//api//v3//projects', 410, { error: 'API V3 is no longer supported. Use API V4 instead.' }],
     ['/%zz', 400, { error: 'The URL is not properly percent-encoded' }],
     ['/api/v3', 410, { error: 'API V3 is no longer supported. Use API V4 instead.' }],
   ])('%s', async (path, status, body) => {

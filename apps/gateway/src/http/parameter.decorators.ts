@@ -1,4 +1,5 @@
 import { ApiProperty, type ApiPropertyOptions, getSchemaPath } from '@nestjs/swagger';
+import { mostPairs } from './request-parameters.js';
 import { readBoolean, readDateTime, readInteger, readMap, readString } from './parameter-values.js';
 import {
   assignParameters,
@@ -98,6 +99,9 @@ export function StringMapParameter(options: ParameterOptions = {}): PropertyDeco
   return declare(
     {
       read: readMap,
+      // As many as a form may have.
+      faults: (value, name) =>
+        Object.keys(value as object).length > mostPairs ? [`${name} has more than ${mostPairs} entries`] : [],
       emptyIsNull: false,
       nullIsAbsent: true,
       schema: { type: 'object', additionalProperties: { type: 'string' } },

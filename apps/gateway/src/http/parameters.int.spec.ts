@@ -98,7 +98,7 @@ function multipart(fields: Record<string, string>): RequestInit {
   for (const [name, value] of Object.entries(fields)) body.append(name, value);
   return { method: 'POST', body };
 }
-const raw = (contentType: string, body: string): RequestInit => ({
+const raw = (contentType: string, body: string | Buffer): RequestInit => ({
   method: 'POST',
   body,
   headers: { 'Content-Type': contentType },
@@ -203,7 +203,7 @@ describe('empty and null bodies', () => {
 
 describe('what is refused', () => {
   const long = 'x'.repeat(1024 * 1024 + 1);
-  const many = Array.from({ length: 501 }, (_, index) => `v[${index}]=1`).join('&');
+  const many = Array.from({ length: 4097 }, () => 'v[]=1').join('&');
   const cases: [string, number, unknown, string, RequestInit][] = [
     ['malformed JSON', 400, 'The request body is not valid JSON', '/42/trigger/pipeline', json('{"token":"secret"')],
     [
@@ -221,6 +221,71 @@ describe('what is refused', () => {
       'ref contains a NUL character',
       '/42/ref/a%00b/trigger/pipeline?token=t',
       { method: 'POST' },
+    ],
+    [
+      'bad percent-encoding in the query',
+      400,
+      'The URL is not properly percent-encoded',
+      '/42/trigger/pipeline?token=t&ref=r&variables[A]=100%',
+      { method: 'POST' },
+    ],
+    [
+      'no UTF-8 in the query',
+      400,
+      'The URL is not properly percent-encoded',
+      '/42/trigger/pipeline?token=t&ref=%ff',
+      { method: 'POST' },
+    ],
+    [
+      'bad percent-encoding in a form',
+      400,
+      'The request body is not properly percent-encoded',
+      '/42/trigger/pipeline',
+      form('token=t&ref=r&variables[A]=%zz'),
+    ],
+    [
+      'no UTF-8 in a form',
+      400,
+      'The request body is not valid UTF-8',
+      '/42/trigger/pipeline',
+      raw('application/x-www-form-urlencoded', Buffer.from('token=t&ref=\xff', 'latin1')),
+    ],
+    [
+      'no UTF-8 in JSON',
+      400,
+      'The request body is not valid UTF-8',
+      '/42/trigger/pipeline',
+      raw('application/json', Buffer.from('{"token":"t","ref":"\xff"}', 'latin1')),
+    ],
+    [
+      'no UTF-8 in a multipart form',
+      400,
+      'The request body is not valid UTF-8',
+      '/42/trigger/pipeline',
+      raw(
+        'multipart/form-data; boundary=X',
+        Buffer.from('--X\r\nContent-Disposition: form-data; name="ref"\r\n\r\n\xff\r\n--X--\r\n', 'latin1'),
+      ),
+    ],
+    [
+      'half a character in JSON',
+      400,
+      'variables is not valid Unicode',
+      '/42/trigger/pipeline',
+      json('{"token":"t","ref":"r","variables":{"A":"\\ud83d"}}'),
+    ],
+    [
+      'more variables than anybody has',
+      400,
+      'variables has more than 4096 entries',
+      '/42/trigger/pipeline',
+      json(
+        JSON.stringify({
+          token: 't',
+          ref: 'r',
+          variables: Object.fromEntries(Array.from({ length: 4097 }, (_, index) => [`V${index}`, ''])),
+        }),
+      ),
     ],
     ['NUL in a key', 400, 'variables is invalid', '/42/trigger/pipeline', form('variables[a%00]=1')],
     ['a prototype, form', 400, 'variables is invalid', '/42/trigger/pipeline', form('variables[__proto__]=1')],
@@ -247,8 +312,8 @@ describe('what is refused', () => {
       '/42/trigger/pipeline?ref=r&token=t&variables=x',
       { method: 'POST' },
     ],
-    ['too many', 400, 'There are more than 500 parameters', `/42/trigger/pipeline?${many}`, { method: 'POST' }],
-    ['too many in a form', 400, 'There are more than 500 parameters', '/42/trigger/pipeline', form(many)],
+    ['too many', 400, 'There are more than 4096 parameters', `/42/trigger/pipeline?${many}`, { method: 'POST' }],
+    ['too many in a form', 400, 'There are more than 4096 parameters', '/42/trigger/pipeline', form(many)],
     ['too deep', 400, 'a is invalid', `/42/trigger/pipeline?a${'[b]'.repeat(40)}=1`, { method: 'POST' }],
     [
       'too deep JSON',
@@ -456,18 +521,25 @@ describe('broken requests', () => {
     });
   }
 
-  it.each([
+  it.each<[name: string, sent: string, status: string, reason?: string]>([
     ['no HTTP at all', 'hello\r\n\r\n', '400 Bad Request'],
     [
       'headers without end',
       `GET / HTTP/1.1\r\nA: ${'a'.repeat(40_000)}\r\n\r\n`,
       '431 Request Header Fields Too Large',
     ],
+    [
+      'an umlaut in the URL as it is',
+      'GET /api/v4/projects/42/echo?name=\xfc HTTP/1.1\r\nHost: a\r\n\r\n',
+      '400 Bad Request',
+      'The URL is not properly percent-encoded',
+    ],
     ['two lengths', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', '400 Bad Request'],
-  ])('%s', async (_, text, status) => {
+  ])('%s', async (_, text, status, reason = status) => {
     const answer = await exchange(text);
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status}\r\n`));
-    expect(answer).toContain(`{"error":"${status}"}`);
+    expect(answer).toContain('X-Content-Type-Options: nosniff\r\nX-Frame-Options: SAMEORIGIN\r\n');
+    expect(answer).toContain(`{"error":"${reason}"}`);
   });
 
   it('a request that ends early hurts nobody', async () => {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { Busboy } from '@fastify/busboy';
@@ -74,7 +75,7 @@ async function parse(request: FastifyRequest, bytes: Buffer): Promise<unknown> {
   if (json.test(type)) return parseJson(bytes);
   // Ruby's stack takes a body without a type for a form.
   if (type === 'application/x-www-form-urlencoded' || type === '')
-    return parseForm(parseUrlencoded(bytes.toString()), request.headers);
+    return parseForm(parseUrlencoded(textOf(bytes), 'request body'), request.headers);
   if (type === 'multipart/form-data') return parseMultipart(bytes, header);
   throw unsupportedContentType(type);
 }
@@ -91,11 +92,18 @@ function parseForm(form: SentParameters, headers: IncomingHttpHeaders): unknown 
 
 /** The parser's own message quotes the body, which may hold a token, so it is not passed on. */
 export function parseJson(bytes: Buffer): unknown {
+  const text = textOf(bytes).replace(/^\uFEFF/, '');
   try {
-    return JSON.parse(bytes.toString().replace(/^\uFEFF/, ''));
+    return JSON.parse(text);
   } catch {
     throw invalidParameters('The request body is not valid JSON');
   }
+}
+
+/** Bytes that are no UTF-8 would become question marks without a word. */
+function textOf(bytes: Buffer): string {
+  if (!isUtf8(bytes)) throw invalidParameters('The request body is not valid UTF-8');
+  return bytes.toString();
 }
 
 /**
@@ -104,6 +112,7 @@ export function parseJson(bytes: Buffer): unknown {
  */
 export async function parseMultipart(bytes: Buffer, contentType: string): Promise<SentParameters> {
   const pairs: [string, string][] = [];
+  const mixed = !isUtf8(bytes);
   let refusal: Refusal | undefined;
   await new Promise<void>((resolve, reject) => {
     const malformed = () => reject(invalidParameters('The request body is not a valid multipart form'));
@@ -117,7 +126,13 @@ export async function parseMultipart(bytes: Buffer, contentType: string): Promis
     } catch {
       return malformed();
     }
-    form.on('field', (name, value) => name !== undefined && pairs.push([name, value]));
+    form.on('field', (name, value) => {
+      if (name === undefined) return;
+      // Where a part names another encoding, the body as a whole need not be UTF-8.
+      if (mixed && `${name}${value}`.includes('\uFFFD'))
+        refusal ??= invalidParameters('The request body is not valid UTF-8');
+      pairs.push([name, value]);
+    });
     form.on('file', (name, stream) => {
       refusal ??= invalidParameters(`${name} is invalid`);
       stream.on('error', malformed).resume();

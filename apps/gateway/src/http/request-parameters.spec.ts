@@ -42,12 +42,24 @@ describe('merging (trigger-api.md §0.2)', () => {
     ['a', 'x\0', 'a contains a NUL character'],
     ['a', { b: ['x\0'] }, 'a contains a NUL character'],
     ['a', { 'b\0': 1 }, 'a is invalid'],
+    ['a', ['x', '\ud83d'], 'a is not valid Unicode'],
+    ['a', { '\ude42': 1 }, 'a is invalid'],
     ['a', JSON.parse('{"__proto__":1}') as object, 'a is invalid'],
     ['__proto__', 'x', '__proto__ is invalid'],
   ])('refuses %j: %j', (name, value, error) => {
     const body = Object.fromEntries([[name, value]]);
     expect(() => mergeParameters({}, body, {})).toThrow(expect.objectContaining({ status: 400, body: { error } }));
   });
+});
+
+it('leaves whole characters outside the basic plane alone', () => {
+  expect(mergeParameters({}, { a: '🙂' }, {})).toEqual({ a: '🙂' });
+});
+
+it('a part of a multipart form may name an encoding of its own', async () => {
+  const part = 'Content-Disposition: form-data; name="v"\r\nContent-Type: text/plain; charset=iso-8859-1\r\n\r\n\xe9';
+  const body = Buffer.from(`--X\r\n${part}\r\n--X--`, 'latin1');
+  expect(await parseMultipart(body, 'multipart/form-data; boundary=X')).toEqual({ v: 'é' });
 });
 
 it('reads any query without failing otherwise than with a 400', () => {
@@ -75,9 +87,9 @@ describe('multipart', () => {
   });
 
   it('refuses more parts than parameters are allowed', async () => {
-    const body = Buffer.from(`${Array.from({ length: 501 }, (_, index) => field(`v[${index}]`, '')).join('')}--X--`);
+    const body = Buffer.from(`${Array.from({ length: 4097 }, (_, index) => field(`v[${index}]`, '')).join('')}--X--`);
     await expect(parseMultipart(body, type)).rejects.toMatchObject({
-      body: { error: 'There are more than 500 parameters' },
+      body: { error: 'There are more than 4096 parameters' },
     });
   });
 

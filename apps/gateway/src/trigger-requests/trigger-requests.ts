@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { PipelineTriggered, type TriggerOutcome } from '#libs/contracts';
+import { PipelineTriggered, tooLargeForJobs, type TriggerOutcome } from '#libs/contracts';
 import { type Bus, type Message, PublishFailed } from '#libs/messaging';
 import { Batches } from '#libs/persistence';
 import type { IdempotencyKey } from './idempotency-key.js';
@@ -28,6 +28,8 @@ const repeatedLookMs = 100;
 /** While so many messages wait for the pipeline service, copies of them would only make it more. */
 const longQueue = 1_000;
 const triggeredQueue = `pipeline-service.${PipelineTriggered.type}`;
+/** RabbitMQ takes messages of 16 MiB at most, and the jobs that get these variables are handed out in one too, beside their scripts. */
+const mostBytes = 14 * 1024 * 1024;
 
 /**
  * The life of a trigger request in the gateway: record, publish, wait for the outcome, answer (architecture.md §2.3–2.8).
@@ -59,9 +61,11 @@ export class TriggerRequests {
    *
    * @param respondAsync the caller does not want to wait
    * @param key under which the request may be repeated: then it is accepted once, and every call gets the first one's answer
-   * @throws LedgerUnavailable when the request may not have been recorded; Refusal 422 when the key stands for another request
+   * @throws Refusal 413 when no message could carry it, 422 when the key stands for another request; LedgerUnavailable when the request may not
+   *   have been recorded
    */
   async accept(request: TriggerRequest, respondAsync: boolean, key?: IdempotencyKey): Promise<TriggerAnswer> {
+    if (isTooLarge(request)) throw tooLargeForJobs(mostBytes);
     const waits = !respondAsync && !this.#stopping && this.#bus.connected && this.#waiting.size < this.#limits.callers;
     const outcome = waits ? this.#outcomeOf(request.requestId) : Promise.resolve(null);
     let first = request.requestId;
@@ -182,6 +186,11 @@ export class TriggerRequests {
       if (due.length < republishBatch) return;
     }
   }
+}
+
+/** A character of the payload takes at most three bytes there, and as many again among the variables: small requests need not be measured. */
+function isTooLarge(request: TriggerRequest): boolean {
+  return request.payload.length * 6 > mostBytes && Buffer.byteLength(JSON.stringify(request)) > mostBytes;
 }
 
 /** Of a status URL only the hash of its secret part is kept. */
