@@ -3,3 +3,4 @@ export * from './database.js';
 export { installationId } from './installation.js';
 export * from './outbox.js';
 export * from './uuid.js';
+export { plannedEachTime } from './preparing-driver.js';

@@ -5,10 +5,17 @@ const mostStatements = 500;
 const names = new Map<string, string>();
 
 /**
+ * Begins a statement that is planned each time. For one that joins a table that is empty at first and large soon: the plan that suits the empty one, reading
+ * all of it, would be kept until PostgreSQL next analyzes the table.
+ */
+export const plannedEachTime = '/* planned each time */';
+
+/**
  * The name under which a statement is prepared, or undefined while it has come only once. PostgreSQL then plans it a few times per connection
  * instead of each time; planning the statements that create pipelines costs more than running them (docs/performance.md).
  */
 function preparedName(text: string): string | undefined {
+  if (text.startsWith(plannedEachTime)) return undefined;
   const name = names.get(text);
   if (name === undefined && names.size < mostStatements) names.set(text, `flagfall_${names.size + 1}`);
   return name;

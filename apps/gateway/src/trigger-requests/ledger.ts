@@ -1,5 +1,5 @@
 import type { DataSource } from 'typeorm';
-import { Batches, isDataError, uuidv7 } from '#libs/persistence';
+import { Batches, isDataError, plannedEachTime, uuidv7 } from '#libs/persistence';
 import { conflict, type PipelineTriggered, type TriggerOutcome, unprocessable } from '#libs/contracts';
 import { type IdempotencyKey, keptHours } from './idempotency-key.js';
 
@@ -147,7 +147,7 @@ export class Ledger {
   /** Writes outcomes down; a row that has one already keeps it, so outcomes may be delivered again. */
   async settle(outcomes: TriggerOutcome[]): Promise<void> {
     await this.#database.query(
-      `update gateway.trigger_requests as request
+      `${plannedEachTime} update gateway.trigger_requests as request
        set state = settled.state, status = settled.status, pipeline_id = settled.pipeline_id, outcome = settled.outcome, settled_at = now()
        from json_to_recordset($1) as settled (request_id uuid, state text, status smallint, pipeline_id bigint, outcome json)
        where request.id = settled.request_id and request.state in ('accepted', 'parked')`,
