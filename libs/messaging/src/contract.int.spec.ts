@@ -145,6 +145,17 @@ describe.each([
       expect(Math.max(...sizes)).toBe(4);
     });
 
+    it('may rest after each run, and what comes meanwhile is in the next one', async () => {
+      const runs: unknown[][] = [];
+      const handler = (messages: Message[]): void => void runs.push(messages.map(({ data }) => data));
+      await installation.start('a', [onBatch(TYPE, 10, handler, { ...RETRIES, restMs: 1_500 })]);
+      await installation.bus.publish([newMessage(TYPE, 0)]);
+      await until('the first, without waiting', () => runs.length === 1);
+      await Promise.all([1, 2, 3].map((n) => installation.bus.publish([newMessage(TYPE, n)])));
+      await until('the rest', () => runs.flat().length === 4);
+      expect(runs).toEqual([[0], [1, 2, 3]]);
+    });
+
     it('that fail are run again one by one, and only what fails then is tried again', async () => {
       const runs: string[][] = [];
       const handler = (messages: Message<string>[], { attempt }: { attempt: number }): void => {

@@ -10,6 +10,8 @@ export interface EventHandlerOptions {
   batch?: number;
   /** How many runs of this handler at a time in this process; 1 where not given. */
   concurrency?: number;
+  /** How long to rest after each run, in milliseconds, so that under load there are few and large ones; a lone message waits for nothing. */
+  restMs?: number;
   /** Every instance gets every message, from when it is connected; nothing is kept, retried or parked. */
   fanOut?: boolean;
   /** Messages published `to` this instance come here; those whose addressee is gone, and those published to nobody, go to any instance. */

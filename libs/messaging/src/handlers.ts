@@ -10,6 +10,7 @@ export interface EventHandler {
   readonly type: string;
   readonly batch: number;
   readonly concurrency: number;
+  readonly restMs: number;
   readonly fanOut: boolean;
   readonly addressed: boolean;
   readonly retryDelaysMs: readonly number[];
@@ -53,7 +54,7 @@ function optionProblems({ pattern, isEvent, extras }: FoundHandler): string[] {
   const kind = isEvent ? 'EventPattern' : 'MessagePattern';
   if (!options) return [`${pattern}: take @${kind} from #libs/messaging, Nest's own one hides what the handler throws`];
   const problems: string[] = [];
-  for (const name of ['batch', 'concurrency'] as const) {
+  for (const name of ['batch', 'concurrency', 'restMs'] as const) {
     const value = options[name];
     if (value !== undefined && !(Number.isInteger(value) && value >= 1)) {
       problems.push(`${pattern}: ${name} is ${value}, it must be a whole number from 1`);
@@ -68,11 +69,19 @@ function optionProblems({ pattern, isEvent, extras }: FoundHandler): string[] {
 }
 
 export function toEventHandler({ pattern, callback, extras }: FoundHandler): EventHandler {
-  const { batch, concurrency = 1, fanOut = false, addressed = false, retryDelaysMs } = extras.messaging ?? {};
+  const {
+    batch,
+    concurrency = 1,
+    restMs = 0,
+    fanOut = false,
+    addressed = false,
+    retryDelaysMs,
+  } = extras.messaging ?? {};
   return {
     type: pattern,
     batch: batch ?? 1,
     concurrency,
+    restMs,
     fanOut,
     addressed,
     retryDelaysMs: retryDelaysMs ?? RETRY_DELAYS_MS,

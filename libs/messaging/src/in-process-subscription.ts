@@ -35,6 +35,7 @@ export class InProcessSubscription {
     this.#worker = new Worker<Item>({
       batch: handler.batch,
       concurrency: handler.concurrency,
+      restMs: handler.restMs,
       run: (items) => {
         const { attempt } = items[0]!;
         const messages = items.map(({ message }) => message);

@@ -56,6 +56,7 @@ export class RabbitConsumer {
     this.#worker = new Worker<Item>({
       batch: handler.batch,
       concurrency: handler.concurrency,
+      restMs: handler.restMs,
       run: (items) => this.#run(items),
       settle: (item, failure) => this.#settle(item, failure),
       batchFailed: (size, error) =>

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Message } from './message.js';
 import { BatchFailures } from './handler-failure.js';
 
@@ -12,6 +13,8 @@ export interface WorkerOptions<Item> {
   batch: number;
   /** The most runs at a time. */
   concurrency: number;
+  /** How long a lane rests after a run, in milliseconds; not after what came alone. */
+  restMs: number;
   run: (items: Item[]) => Promise<void>;
   /** Told once for each item, with what the handler threw if it did. Must not reject. */
   settle: (item: Item, failure?: { error: unknown }) => Promise<void>;
@@ -29,6 +32,7 @@ export class Worker<Item extends WorkItem> {
   #waiting: Item[] = [];
   #running = 0;
   #woken = false;
+  #resting = 0;
   #idle: (() => void)[] = [];
 
   constructor(options: WorkerOptions<Item>) {
@@ -76,15 +80,21 @@ export class Worker<Item extends WorkItem> {
     this.#woken = true;
     queueMicrotask(() => {
       this.#woken = false;
-      while (this.#running < this.#options.concurrency && this.#waiting.length > 0) void this.#lane();
+      while (this.#running + this.#resting < this.#options.concurrency && this.#waiting.length > 0) void this.#lane();
     });
   }
 
   async #lane(): Promise<void> {
     this.#running++;
-    await this.#run(this.#take());
+    const items = this.#take();
+    await this.#run(items);
     this.#running--;
     this.#announceIdle();
+    if (this.#options.restMs > 0 && !items[0]!.alone) {
+      this.#resting++;
+      await delay(this.#options.restMs);
+      this.#resting--;
+    }
     if (this.#waiting.length > 0) this.#wake();
   }
 

@@ -43,7 +43,6 @@ export class Outbox {
   readonly #log: Logger;
   readonly #inFlight = new Set<number>();
   #settled: number[] = [];
-  #settling: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<void> = Promise.resolve();
   readonly #dispatches = new Set<Promise<void>>();
@@ -84,8 +83,9 @@ export class Outbox {
   start(): void {
     this.#timer ??= setInterval(() => {
       this.#sweeping = this.#sweeping
+        .then(() => this.#removeSettled())
         .then(() => this.#sweep())
-        .catch((error: unknown) => this.#log.warn({ err: error }, 'the outbox could not be read'));
+        .catch((error: unknown) => this.#log.warn({ err: error }, 'the outbox could not be read or cleared'));
     }, lookAgainMs).unref();
   }
 
@@ -94,7 +94,9 @@ export class Outbox {
     clearInterval(this.#timer);
     await this.#sweeping;
     await Promise.allSettled(this.#dispatches);
-    await this.#settling;
+    await this.#removeSettled().catch((error: unknown) =>
+      this.#log.warn({ err: error }, 'published events could not be taken out of the outbox'),
+    );
   }
 
   #message(type: string, data: object): Message {
@@ -115,10 +117,7 @@ export class Outbox {
   #dispatch(rows: Row[]): void {
     for (const row of rows) {
       this.#inFlight.add(row.id);
-      const dispatched = this.#publish(row).finally(() => {
-        this.#inFlight.delete(row.id);
-        this.#dispatches.delete(dispatched);
-      });
+      const dispatched = this.#publish(row).finally(() => this.#dispatches.delete(dispatched));
       this.#dispatches.add(dispatched);
     }
   }
@@ -134,25 +133,19 @@ export class Outbox {
       await this.#bus.publish(row.messages);
     } catch (error) {
       this.#log.debug({ err: error, type: row.type }, 'an event waits in the outbox');
+      this.#inFlight.delete(row.id);
       return;
     }
     this.#settled.push(row.id);
-    this.#settling ??= this.#removeSettled().finally(() => (this.#settling = undefined));
-    await this.#settling;
   }
 
-  /** Rows that were published while a delete runs are taken by the next one, so that many events cost one statement. */
+  /** Together and a little later, since every statement costs: whoever is killed before says some of them a second time, which consumers bear. */
   async #removeSettled(): Promise<void> {
-    while (this.#settled.length > 0) {
-      const ids = this.#settled;
-      this.#settled = [];
-      try {
-        await this.#database.query(`delete from ${this.#table} where id = any($1::bigint[])`, [ids]);
-      } catch (error) {
-        // They will be published a second time, which consumers bear.
-        this.#log.warn({ err: error, rows: ids.length }, 'published events could not be taken out of the outbox');
-      }
-    }
+    const ids = this.#settled;
+    if (ids.length === 0) return;
+    await this.#database.query(`delete from ${this.#table} where id = any($1::bigint[])`, [ids]);
+    this.#settled = this.#settled.slice(ids.length);
+    for (const id of ids) this.#inFlight.delete(id);
   }
 
   async #sweep(): Promise<void> {
