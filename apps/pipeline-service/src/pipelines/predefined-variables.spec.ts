@@ -1,7 +1,7 @@
 import { pipelineVariables, projectVariables, serverVariables, slug, userVariables } from './predefined-variables.js';
 
 const server = { externalUrl: 'https://ci.example.com:8443/sub', version: '18.2.0', revision: 'x' };
-const valuesOf = (variables: { key: string; value: string }[]) =>
+const valuesOf = (variables: readonly { key: string; value: string }[]) =>
   Object.fromEntries(variables.map(({ key, value }) => [key, value]));
 const commit = {
   sha: '2f1e9c0d6b7a8f5e4d3c2b1a09f8e7d6c5b4a392',

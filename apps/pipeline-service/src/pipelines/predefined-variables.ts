@@ -47,8 +47,17 @@ export interface UserIdentity {
 /** Forty zeros: what a triggered pipeline has before it (trigger-api.md §4.2). */
 export const noSha = '0'.repeat(40);
 
+const known = new WeakMap<Server, Variable[]>();
+
+/** They are the same for every pipeline. */
+export function serverVariables(server: Server): readonly Variable[] {
+  let variables = known.get(server);
+  if (!variables) known.set(server, (variables = describeServer(server)));
+  return variables;
+}
+
 /** GitLab cuts versions in three; ours names the API that it speaks. */
-export function serverVariables({ externalUrl, version, revision }: Server): Variable[] {
+function describeServer({ externalUrl, version, revision }: Server): Variable[] {
   const url = new URL(externalUrl);
   const protocol = url.protocol.replace(':', '');
   const [major = '', minor = '', patch = ''] = version.split('.');
