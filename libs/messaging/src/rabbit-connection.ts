@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '@nestjs/common';
 import { type ChannelModel, connect } from 'amqplib';
@@ -91,6 +92,7 @@ export class RabbitConnection {
       timeout: CONNECT_LIMIT_MS,
       clientProperties: { connection_name: name },
     });
+    writeTogether((model.connection as unknown as { stream: Duplex }).stream);
     let giveUp: GiveUp = () => undefined;
     const ended = new Promise<unknown>((resolve) => {
       let cause: unknown;
@@ -128,6 +130,18 @@ export class RabbitConnection {
     if (this.#lastFailure) this.#options.log.log(`${this.#options.name}: connected to RabbitMQ again`);
     this.#lastFailure = '';
   }
+}
+
+/** amqplib hands the frames of a message, and acknowledgements, to the socket one by one; those of one turn shall cost one system call. */
+function writeTogether(socket: Duplex): void {
+  const write = socket.write.bind(socket) as (chunk: Buffer) => boolean;
+  socket.write = (chunk: Buffer): boolean => {
+    if (socket.writableCorked === 0) {
+      socket.cork();
+      process.nextTick(() => socket.uncork());
+    }
+    return write(chunk);
+  };
 }
 
 function withHeartbeat(text: string): string {
