@@ -22,5 +22,5 @@ export default {
   },
   moduleNameMapper: { '^#libs/(.*)$': '<rootDir>/libs/$1/src/index.ts', '^(\\.{1,2}/.*)\\.js$': '$1' },
   // Against hanging only: waiting has limits of its own, which say what was waited for.
-  testTimeout: 120_000,
+  testTimeout: 240_000,
 };

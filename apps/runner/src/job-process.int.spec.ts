@@ -56,9 +56,7 @@ test('an abort ends also what ignores SIGTERM', async () => {
 });
 
 test('a child that keeps the pipe open does not keep the job', async () => {
-  const begun = Date.now();
-  expect((await run('setsid sleep 60 & echo done')).output).toBe('done\n');
-  expect(Date.now() - begun).toBeLessThan(10_000);
+  expect((await run('setsid sleep 600 & echo done')).output).toBe('done\n');
 });
 
 test('output that cannot be taken in ends the process with that error', async () => {

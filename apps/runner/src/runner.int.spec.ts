@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -267,9 +268,11 @@ describe('a coordinator in trouble', () => {
       if (method !== 'PATCH' || refused || job.log.length === 0) return undefined;
       refused = true;
       job.log = Buffer.alloc(0);
+      writeFileSync(join(buildsDir, 'refused'), '');
       return { status: 416 };
     };
-    const job = coordinator.enqueue(['echo one', 'sleep 0.3', 'echo two']);
+    const script = ['echo one', 'until test -e "$CI_BUILDS_DIR/refused"; do echo; sleep 0.1; done', 'echo two'];
+    const job = coordinator.enqueue(script);
     startRunner();
     await coordinator.ended(job);
     expect(refused).toBe(true);
@@ -405,7 +408,7 @@ describe('stop', () => {
     startRunner();
     await coordinator.until(() => job.text.includes('\nbegun\n'));
     const second = coordinator.enqueue(['true']);
-    await runner!.stop(10_000);
+    await runner!.stop(60_000);
     expect(job.final).toMatchObject({ state: 'success' });
     expect(second.acknowledged).toBe(false);
   });
@@ -420,11 +423,11 @@ describe('stop', () => {
   });
 
   test('a held request does not keep it', async () => {
+    coordinator.holdMs = 300_000;
     startRunner({ concurrency: 3 });
     await coordinator.until(() => coordinator.requests.length === 3);
-    const asked = Date.now();
-    await runner!.stop(10_000);
-    expect(Date.now() - asked).toBeLessThan(2000);
+    // Neither the time for jobs nor the coordinator's patience has to pass, which are longer than a test may take.
+    await runner!.stop(300_000);
   });
 
   test('a coordinator that is away does not keep it for longer than its time', async () => {
@@ -446,7 +449,7 @@ async function command(pid: number): Promise<string> {
 /** Resolves when the job's temporary directory is gone: its script has ended and its report is under way. */
 async function gone(id: number): Promise<void> {
   const path = join(buildsDir, 'k3Zp0Yt7Q', '0', 'project-12.tmp');
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 60_000;
   while (
     await stat(path).then(
       () => true,

@@ -56,7 +56,7 @@ describe('the embedded database', () => {
     await pool.query(
       'create table item (id bigint generated always as identity primary key, name text unique, data jsonb, raw bytea, at timestamptz)',
     );
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await pool.end();
@@ -282,7 +282,7 @@ describe('the embedded database', () => {
     await client.end();
     expect(await stop(killed, 'SIGTERM')).toBe(0);
     await rm(home, { recursive: true });
-  }, 60_000);
+  });
 
   it('finds another place for its socket when the directory’s path is too long for one', async () => {
     const home = await mkdtemp(join(tmpdir(), 'embedded-'));
@@ -298,5 +298,5 @@ describe('the embedded database', () => {
     await expect(stat(host)).rejects.toMatchObject({ code: 'ENOENT' });
     expect(dirname(host)).toBe(tmpdir());
     await rm(home, { recursive: true });
-  }, 60_000);
+  });
 });

@@ -65,7 +65,7 @@ describe('npm start', () => {
     expect(readFileSync(join(directory, 'root-token'), 'utf8')).toBe(rootToken);
     running.process.kill('SIGTERM');
     expect(await running.exit).toBe(0);
-  }, 60_000);
+  });
 
   it('refuses a data directory that another one holds, and takes it when that one was killed', async () => {
     running = start({ DATA_DIR: directory });
@@ -79,7 +79,7 @@ describe('npm start', () => {
     await running.exit;
     running = start({ DATA_DIR: directory });
     await untilRunning(running);
-  }, 60_000);
+  });
 
   it('says which port is taken, and leaves nothing behind', async () => {
     const server = createServer().listen(0, '127.0.0.1');

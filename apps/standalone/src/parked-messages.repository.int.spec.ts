@@ -20,7 +20,7 @@ describe('ParkedMessagesRepository', () => {
     scratch = await scratchDatabase('parked');
     database = await openDatabase({ url: scratch.url }, standaloneSchema, pino({ level: 'silent' }));
     parked = new ParkedMessagesRepository(database);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await database.destroy();

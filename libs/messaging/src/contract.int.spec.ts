@@ -400,11 +400,10 @@ describe.each([
           return { doubled: data.n * 2, gone: undefined };
         }),
       ]);
-      const reply = await installation.bus.request(
-        'things.double',
-        { n: 21 },
-        { timeoutMs: 5_000, traceparent: '00-x' },
-      );
+      const limit = { timeoutMs: 60_000, traceparent: '00-x' };
+      const asked = Date.now();
+      const reply = await installation.bus.request('things.double', { n: 21 }, limit);
+      const answered = Date.now();
       expect(reply).toStrictEqual({ doubled: 42 });
       expect(contexts).toMatchObject([
         {
@@ -415,7 +414,8 @@ describe.each([
         },
       ]);
       const { deadline } = contexts[0] as { deadline: number };
-      expect(Math.abs(deadline - Date.now() - 5_000)).toBeLessThan(2_000);
+      expect(deadline).toBeGreaterThanOrEqual(asked + limit.timeoutMs - 1);
+      expect(deadline).toBeLessThanOrEqual(answered + limit.timeoutMs + 1);
     });
 
     it.each([
@@ -425,7 +425,7 @@ describe.each([
       ['a list', [1, 2], [1, 2]],
     ])('may be answered with %s', async (_what, answer, expected) => {
       await installation.start('a', [onRequest('things.get', () => answer)]);
-      expect(await installation.bus.request('things.get', null, { timeoutMs: 5_000 })).toEqual(expected);
+      expect(await installation.bus.request('things.get', null, { timeoutMs: 60_000 })).toEqual(expected);
     });
 
     it('are refused as the handler refuses them', async () => {
@@ -434,7 +434,7 @@ describe.each([
           throw new Refusal(429, { message: { base: ['too many'] } }, { 'Retry-After': '7' });
         }),
       ]);
-      const error = await failureOf(installation.bus.request('things.get', {}, { timeoutMs: 5_000 }));
+      const error = await failureOf(installation.bus.request('things.get', {}, { timeoutMs: 60_000 }));
       expect(error).toBeInstanceOf(Refusal);
       expect(error).toMatchObject({
         status: 429,
@@ -450,7 +450,7 @@ describe.each([
           throw new Error('secret of the inside');
         }),
       ]);
-      const error = await failureOf(installation.bus.request('things.get', {}, { timeoutMs: 5_000 }));
+      const error = await failureOf(installation.bus.request('things.get', {}, { timeoutMs: 60_000 }));
       expect(error).toBeInstanceOf(Refusal);
       expect(error).toMatchObject({ status: 500, body: { message: '500 Internal Server Error' } });
       expect((error as Error).message).not.toContain('secret');
@@ -458,16 +458,15 @@ describe.each([
     });
 
     it('that nobody handles are rejected at once', async () => {
-      const before = Date.now();
-      const error = await failureOf(installation.bus.request('nobody.home', {}, { timeoutMs: 20_000 }));
+      // It does not wait for the time-out, which would be another error.
+      const error = await failureOf(installation.bus.request('nobody.home', {}, { timeoutMs: 60_000 }));
       expect(error).toBeInstanceOf(PublishFailed);
       expect(error).toMatchObject({ reason: 'away', ids: [] });
-      expect(Date.now() - before).toBeLessThan(5_000);
     });
 
     it('that are not valid are refused where they are made', async () => {
       await installation.start('a', [onRequest('things.get', () => 1)]);
-      const error = await failureOf(installation.bus.request('things.get', { invalid: true }, { timeoutMs: 5_000 }));
+      const error = await failureOf(installation.bus.request('things.get', { invalid: true }, { timeoutMs: 60_000 }));
       expect(error).toMatchObject({ reason: 'refused' });
     });
 
@@ -480,7 +479,7 @@ describe.each([
         return data;
       };
       await installation.start('a', [onRequest('things.get', handler, { concurrency: 1 })]);
-      const slow = installation.bus.request('things.get', 'slow', { timeoutMs: 10_000 });
+      const slow = installation.bus.request('things.get', 'slow', { timeoutMs: 60_000 });
       await until('the slow one', () => ran.length === 1);
       const error = await failureOf(installation.bus.request('things.get', 'expired', { timeoutMs: 80 }));
       expect(error).toBeInstanceOf(RequestTimeout);
@@ -488,7 +487,7 @@ describe.each([
       await installation.expired('a', 'things.get');
       gate.open();
       expect(await slow).toBe('slow');
-      expect(await installation.bus.request('things.get', 'next', { timeoutMs: 5_000 })).toBe('next');
+      expect(await installation.bus.request('things.get', 'next', { timeoutMs: 60_000 })).toBe('next');
       expect(ran).toEqual(['slow', 'next']);
     });
 
@@ -503,7 +502,7 @@ describe.each([
         }),
       ]);
       const numbers = Array.from({ length: 20 }, (_, n) => n);
-      const replies = numbers.map((n) => installation.bus.request('things.get', n, { timeoutMs: 5_000 }));
+      const replies = numbers.map((n) => installation.bus.request('things.get', n, { timeoutMs: 60_000 }));
       expect(await Promise.all(replies)).toEqual(numbers);
     });
   });
@@ -556,7 +555,7 @@ describe.each([
         }),
       ]);
       const published = installation.bus.publish([newMessage(TYPE, {})]);
-      const reply = installation.bus.request('things.get', {}, { timeoutMs: 5_000 });
+      const reply = installation.bus.request('things.get', {}, { timeoutMs: 60_000 });
       await until('both run', () => steps.length === 2);
       const stopped = service.stop().then(() => steps.push('stopped'));
       gate.open();
@@ -573,13 +572,14 @@ describe.each([
       };
       const service = await installation.start('a', [onEvent(TYPE, hang), onRequest('things.get', hang)]);
       const published = failureOf(installation.bus.publish([newMessage(TYPE, {})]));
-      const reply = failureOf(installation.bus.request('things.get', {}, { timeoutMs: 1_000 }));
+      // Long enough to arrive, and over before the service gives up.
+      const reply = failureOf(installation.bus.request('things.get', {}, { timeoutMs: 8_000 }));
       await until('both hang', () => begun === 2);
       const before = Date.now();
       await service.stop();
       const waited = Date.now() - before;
       expect(waited).toBeGreaterThan(9_000);
-      expect(waited).toBeLessThan(20_000);
+      expect(waited).toBeLessThan(60_000);
       expect(await reply).toBeInstanceOf(RequestTimeout);
       expect(((await published) as PublishFailed | undefined)?.reason).toBe(hanging);
     });

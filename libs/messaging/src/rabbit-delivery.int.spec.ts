@@ -151,7 +151,7 @@ describe('delivery by RabbitMQ', () => {
       got.push(`${data}${attempt}`);
       if (attempt <= 2) throw new Error('not yet');
     };
-    await installation.start('a', [onEvent(TYPE, handler, { retryDelaysMs: [50, 300] })]);
+    await installation.start('a', [onEvent(TYPE, handler, { retryDelaysMs: [50, 2_500] })]);
     await installation.bus.publish([newMessage(TYPE, 'x')]);
     await until('the second attempt', () => got.length === 2);
     await installation.bus.publish([newMessage(TYPE, 'y')]);
@@ -170,7 +170,7 @@ describe('delivery by RabbitMQ', () => {
         if (message) channel.nack(message, false, true);
       });
       const asked = Array.from({ length: 2 }, (_, n) =>
-        failureOf(installation.bus.request('things.get', n, { timeoutMs: 300 })),
+        failureOf(installation.bus.request('things.get', n, { timeoutMs: 2_500 })),
       );
       const outcomes = await Promise.all(asked);
       await channel.cancel(consumerTag);
@@ -182,9 +182,9 @@ describe('delivery by RabbitMQ', () => {
 
   it('removes the request queue with the last instance, so that callers hear at once', async () => {
     const service = await installation.start('a', [onRequest('things.get', () => 1)]);
-    expect(await installation.bus.request('things.get', {}, { timeoutMs: 5_000 })).toBe(1);
+    expect(await installation.bus.request('things.get', {}, { timeoutMs: 60_000 })).toBe(1);
     await service.stop();
-    expect(await failureOf(installation.bus.request('things.get', {}, { timeoutMs: 20_000 }))).toMatchObject({
+    expect(await failureOf(installation.bus.request('things.get', {}, { timeoutMs: 60_000 }))).toMatchObject({
       reason: 'away',
     });
   });
@@ -234,7 +234,7 @@ describe('delivery by RabbitMQ', () => {
   it('answers requests of another installation with a 500', async () => {
     await installation.start('a', [onRequest('things.get', () => 1)]);
     const stranger = await installation.connect(undefined, 'another-installation');
-    const error = await failureOf(stranger.request('things.get', {}, { timeoutMs: 5_000 }));
+    const error = await failureOf(stranger.request('things.get', {}, { timeoutMs: 60_000 }));
     expect(error).toMatchObject({ name: 'Refusal', status: 500 });
     expect(installation.log.matching('another installation')).toHaveLength(1);
   });

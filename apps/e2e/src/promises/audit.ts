@@ -3,7 +3,7 @@ import { until } from '../../../../libs/messaging/src/testing/until.js';
 import type { Flagfall } from '../testing/flagfall.js';
 import type { Told } from './calls.js';
 
-const settleLimitMs = 60_000;
+const settleLimitMs = 100_000;
 
 /** What became of calls, by what was told about them. */
 export interface Audit {

@@ -2,7 +2,9 @@ import { until } from '../../../../libs/messaging/src/testing/until.js';
 import type { Trigger } from '../testing/flagfall.js';
 
 /** Longer than any answer may take, a frozen database included (architecture.md §2.7, libs/persistence): a call that takes longer hangs. */
-const hangMs = 25_000;
+const hangMs = 60_000;
+/** Processes start anew meanwhile. */
+const waitMs = 100_000;
 
 /** What a caller was told about one trigger request. */
 export interface Told {
@@ -65,7 +67,7 @@ export class Callers {
 
   /** Waits for so many answers. */
   async answered(count: number): Promise<void> {
-    await until(`${count} answers`, () => this.told.length >= count, 60_000);
+    await until(`${count} answers`, () => this.told.length >= count, waitMs);
   }
 
   async #work(): Promise<void> {
@@ -80,5 +82,5 @@ export class Callers {
 
 /** Who finds nobody there looks again later, and does not use up the calls. */
 async function isThere(url: string): Promise<void> {
-  await until(`${url} to be there again`, async () => (await fetch(`${url}/-/liveness`)).ok, 60_000);
+  await until(`${url} to be there again`, async () => (await fetch(`${url}/-/liveness`)).ok, waitMs);
 }

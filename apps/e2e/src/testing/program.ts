@@ -17,8 +17,8 @@ export interface ProgramOptions {
   startMs?: number;
 }
 
-const startMs = 30_000;
-const stopMs = 20_000;
+const startMs = 90_000;
+const stopMs = 60_000;
 const linesTold = 40;
 const saidAtEveryStart = /"msg":"[\w-]+ (?:answers|handles) /;
 

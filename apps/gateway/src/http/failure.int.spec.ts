@@ -5,6 +5,7 @@ import type { FastifyReply } from 'fastify';
 import { DataSource } from 'typeorm';
 import { invalid, Refusal, tokenExpired } from '#libs/contracts';
 import { PublishFailed, RequestTimeout } from '#libs/messaging';
+import { until } from '../../../../libs/messaging/src/testing/until.js';
 import { Needs } from '../access/needs.decorator.js';
 import { externalUrl, startTestGateway, type TestGateway } from '../testing/test-gateway.js';
 import { Endpoint } from './endpoint.decorator.js';
@@ -247,9 +248,10 @@ it.each([
 it('logs method, route, status and time of a request, and nothing of its query', async () => {
   gateway.logged.length = 0;
   await ask('things/7?token=glptt-secret');
-  const line = gateway.logged
-    .map((each) => JSON.parse(each) as Record<string, unknown>)
-    .find(({ msg }) => msg === 'request');
+  // It is written once the answer has gone out.
+  const line = await until('the line', () =>
+    gateway.logged.map((each) => JSON.parse(each) as Record<string, unknown>).find(({ msg }) => msg === 'request'),
+  );
   expect(line).toMatchObject({ method: 'GET', route: '/api/v4/things/:item_id', status: 200, ms: expect.any(Number) });
   expect(JSON.stringify(line)).not.toContain('secret');
 });

@@ -475,7 +475,7 @@ describe('raw bodies', () => {
 
 describe('curl', () => {
   const curl = async (...args: string[]) => {
-    const { stdout } = await promisify(execFile)('curl', ['--silent', '--max-time', '20', ...args]);
+    const { stdout } = await promisify(execFile)('curl', ['--silent', '--max-time', '60', ...args]);
     return stdout;
   };
 
@@ -514,7 +514,7 @@ describe('broken requests', () => {
     return new Promise((resolve, reject) => {
       let received = '';
       const socket = connect(gateway.port, '127.0.0.1', () => socket.write(text));
-      socket.setTimeout(5_000, () => reject(new Error(`No answer to ${text}`)));
+      socket.setTimeout(60_000, () => reject(new Error(`No answer to ${text}`)));
       socket.on('data', (chunk) => (received += chunk.toString()));
       socket.on('error', reject);
       socket.on('close', () => resolve(received));

@@ -40,7 +40,7 @@ export const publishedViews = `
 
 export async function startTestGateway(controllers: Type[], level = 'debug'): Promise<TestGateway> {
   const scratch = await scratchDatabase('gateway');
-  const database = new DataSource({ type: 'postgres', url: scratch.url, extra: { connectionTimeoutMillis: 2_000 } });
+  const database = new DataSource({ type: 'postgres', url: scratch.url });
   const logged: string[] = [];
   const log = pino({ level }, { write: (line) => logged.push(line) });
   let app: NestFastifyApplication | undefined;

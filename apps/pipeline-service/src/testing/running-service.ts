@@ -86,7 +86,7 @@ export async function startService(name: string, options: RunningServiceOptions 
     config,
     root: join(directory, 'repositories'),
     owners,
-    ask: (type, fields) => bus.request(type.pattern, message(type, fields as never), { timeoutMs: 8_000 }),
+    ask: (type, fields) => bus.request(type.pattern, message(type, fields as never), { timeoutMs: 60_000 }),
     async stop() {
       await service.close();
       await peers.close();

@@ -88,7 +88,7 @@ export class StrictCoordinator {
   }
 
   /** Resolves as soon as the condition holds; it is looked at after every request. */
-  async until(condition: () => boolean, limitMs = 20_000): Promise<void> {
+  async until(condition: () => boolean, limitMs = 60_000): Promise<void> {
     if (condition()) return;
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {

@@ -37,7 +37,7 @@ export async function startTokenService(transport: 'in process' | 'RabbitMQ'): P
     database,
     databaseUrl: scratch.url,
     bus,
-    ask: (type, fields) => bus.request(type.pattern, message(type, fields as never), { timeoutMs: 8_000 }),
+    ask: (type, fields) => bus.request(type.pattern, message(type, fields as never), { timeoutMs: 60_000 }),
     say: (type, ...facts) =>
       bus.publish(
         facts.map((data) => ({
