@@ -427,7 +427,7 @@ describe('stop', () => {
     startRunner({ concurrency: 3 });
     await coordinator.until(() => coordinator.requests.length === 3);
     // Neither the time for jobs nor the coordinator's patience has to pass, which are longer than a test may take.
-    await runner!.stop(300_000);
+    await expect(runner!.stop(300_000)).resolves.toBeUndefined();
   });
 
   test('a coordinator that is away does not keep it for longer than its time', async () => {
