@@ -12,7 +12,7 @@ export class GatewayConfig {
   amqpUrl!: string;
   /** Prefix of this installation's exchanges and queues. */
   namespace!: string;
-  /** Where logs are: a directory that all gateways share, as an absolute path or a `file:` URL. */
+  /** Where logs and artifacts are: a directory that all gateways share, as an absolute path or a `file:` URL. */
   storageUrl!: string;
   /** How long a runner's request waits for a job, in milliseconds; 0 answers at once. */
   requestHoldMs!: number;
@@ -20,6 +20,8 @@ export class GatewayConfig {
   jobLogLimit!: number;
   /** How long trigger requests that have their outcome are remembered. */
   triggerRequestDays!: number;
+  /** The largest artifact that is stored, in bytes. */
+  artifactLimit!: number;
   /** Access token of the first administrator, applied at every start. */
   rootToken?: string;
   /** `once`: trigger tokens are shown in full only when made; `retrievable`: their owners see them again, as in GitLab. */
@@ -34,6 +36,7 @@ const secretLength = 32;
 const rootTokenLength = 20;
 const longestHoldMs = 300_000;
 const largestLogMib = 100_000;
+const largestArtifactMib = 1_000_000;
 const postgres = ['postgres:', 'postgresql:'];
 
 /**
@@ -64,6 +67,7 @@ export function readConfig(env: NodeJS.ProcessEnv): GatewayConfig {
     requestHoldMs: environment.whole('REQUEST_HOLD_MS', 50_000, 0, longestHoldMs),
     jobLogLimit: environment.whole('JOB_LOG_LIMIT_MIB', 100, 1, largestLogMib) * 1_048_576,
     triggerRequestDays: environment.whole('TRIGGER_REQUEST_DAYS', 30, 1, 3_650),
+    artifactLimit: environment.whole('ARTIFACT_LIMIT_MIB', 4_096, 1, largestArtifactMib) * 1_048_576,
     rootToken: environment.secret('ROOT_TOKEN', rootTokenLength),
     triggerTokens,
     secretKey,

@@ -11,10 +11,10 @@ import type { Logger } from 'pino';
 import { DataSource } from 'typeorm';
 import { Bus } from '#libs/messaging';
 import { AccessTokensController } from './access-tokens/access-tokens.controller.js';
+import { ArtifactsModule } from './artifacts/artifacts.module.js';
 import { GatewayConfig } from './config.js';
 import { Readiness } from './health/readiness.js';
 import { createGateway } from './http/create-app.js';
-import { JobArtifactsController } from './jobs/job-artifacts.controller.js';
 import { JobOrdersController } from './jobs/job-orders.controller.js';
 import { JobsController } from './jobs/jobs.controller.js';
 import { JobsRateLimit } from './jobs/jobs-rate-limit.js';
@@ -89,7 +89,7 @@ class GatewayModule {
   static with({ database, bus }: GatewayOptions): DynamicModule {
     return {
       module: GatewayModule,
-      imports: [TriggerRequestsModule, TriggersModule, RunnersModule],
+      imports: [TriggerRequestsModule, TriggersModule, RunnersModule, ArtifactsModule],
       controllers: [
         UsersController,
         AccessTokensController,
@@ -103,7 +103,6 @@ class GatewayModule {
         PipelineOrdersController,
         JobsController,
         JobOrdersController,
-        JobArtifactsController,
         SettingsController,
       ],
       providers: [

@@ -31,5 +31,6 @@ export {
 export type { CiConfig, ParsedConfig } from './ci-config.js';
 export { compile } from './compile.js';
 export { mergedYaml, parseConfig } from './parse-config.js';
+export { parseDuration } from './keywords/duration.js';
 export { jobPredefinedVariables, type JobOutline } from './planning/pipeline-variables.js';
 export { planPipeline } from './planning/plan-pipeline.js';

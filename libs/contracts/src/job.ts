@@ -1,4 +1,5 @@
 import { IsArray, IsBoolean, IsInt, IsOptional, IsString } from 'class-validator';
+import type { ArtifactFacts } from './artifact.js';
 import type { CommitFacts, PipelineFacts } from './pipeline.js';
 import type { UserFacts } from './user.js';
 import type { Status } from './words.js';
@@ -26,6 +27,10 @@ export interface JobFacts {
   tagList: string[];
   /** Size of the stored log in bytes; null when there is none. */
   traceSize: number | null;
+  /** Those whose bytes are there. */
+  artifacts: ArtifactFacts[];
+  /** When the first of them goes; null when none does. */
+  artifactsExpireAt: string | null;
   runner: RunnerFacts | null;
 }
 

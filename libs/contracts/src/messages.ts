@@ -2,6 +2,14 @@ import 'reflect-metadata';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { CreateAccessToken, EnsureRoot, ListAccessTokens, RevokeAccessToken, ShowAccessToken } from './access-token.js';
+import {
+  AddArtifact,
+  ArtifactsRemoved,
+  DeleteArtifacts,
+  FindArchive,
+  FindLatestArchive,
+  KeepArtifacts,
+} from './artifact.js';
 import { CancelJob, EraseJob, ListPipelineJobs, ListProjectJobs, PlayJob, RetryJob, ShowJob } from './job-requests.js';
 import { JobQueued, JobStatusChanged } from './job.js';
 import { LintConfig } from './lint.js';
@@ -71,6 +79,7 @@ const events = [
   PipelineStatusChanged,
   JobQueued,
   JobStatusChanged,
+  ArtifactsRemoved,
   ProjectDeleted,
   TriggerTokenAdded,
   TriggerTokenRevoked,
@@ -139,6 +148,11 @@ const requests = [
   RetryJob,
   PlayJob,
   EraseJob,
+  AddArtifact,
+  FindArchive,
+  FindLatestArchive,
+  KeepArtifacts,
+  DeleteArtifacts,
   CreateRunner,
   ListRunners,
   ListWaitingJobs,

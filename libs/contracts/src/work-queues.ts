@@ -1,3 +1,4 @@
+import { ArtifactsRemoved } from './artifact.js';
 import { PipelineCreated, PipelineDeleted } from './pipeline.js';
 import { ProjectDeleted } from './project-events.js';
 import { PipelineTriggered, TriggerOutcome } from './trigger-request.js';
@@ -11,4 +12,5 @@ export const workQueues = [
   `token-service.${PipelineDeleted.type}`,
   `token-service.${ProjectDeleted.type}`,
   `pipeline-service.${UserChanged.type}`,
+  `gateway.${ArtifactsRemoved.type}`,
 ];

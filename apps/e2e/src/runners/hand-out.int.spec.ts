@@ -231,7 +231,7 @@ describe('as time goes by', () => {
     await gatewaysReport(500 + limit, 500 + limit);
     expect(await project.job(job)).toMatchObject({
       status: 'failed',
-      failure_reason: 'stuck_or_timeout_failure',
+      failure_reason: 'runner_system_failure',
     });
     expect((await runner.put(job, { state: 'running' })).headers.get('job-status')).toBe('failed');
   });

@@ -290,20 +290,6 @@ describe('canceling', () => {
   });
 });
 
-it('artifacts are not kept, which a runner is told in its own terms', async () => {
-  await project.trigger();
-  const job = await runner.start();
-  const headers = { 'JOB-TOKEN': job.token };
-  const path = `/jobs/${job.id}/artifacts`;
-  const type = { 'Content-Type': 'multipart/form-data; boundary=x' };
-  const upload = (more: object) => flagfall.call({ method: 'POST', path, raw: '--x--', headers: { ...type, ...more } });
-  expect((await upload({})).status).toBe(403);
-  expect((await upload(headers)).status).toBe(405);
-  expect((await flagfall.call({ path, headers })).status).toBe(404);
-  expect((await flagfall.call({ path })).status).toBe(401);
-  await runner.put(job, { state: 'success' });
-});
-
 describe('runners and their managers', () => {
   it('are made with what they may take', async () => {
     const settings = {

@@ -113,7 +113,7 @@ function documentedPath(path: string): string {
 function patternOf(template: string): RegExp {
   const source = template
     .replace(/[.*+?^$()|[\]\\]/g, '\\$&')
-    .replace(/\{(\w+)\}/g, (_, name: string) => (name === 'ref' || name === 'path' ? '.+' : '[^/]+'));
+    .replace(/\{(\w+)\}/g, (_, name: string) => (['ref', 'ref_name', 'path'].includes(name) ? '.+' : '[^/]+'));
   return new RegExp(`^${source}/?$`);
 }
 

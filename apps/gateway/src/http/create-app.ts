@@ -82,7 +82,7 @@ function serverOptions() {
   const options: FastifyHttpOptions<Server> = {
     logger: false,
     genReqId: ({ headers }) => acceptableRequestId(headers['x-request-id']) ?? randomUUID(),
-    rewriteUrl: ({ url }) => encodeRef(encodeClone(url ?? '/')),
+    rewriteUrl: ({ url }) => encodeRef(encodeClone(encodeArtifactsRef(url ?? '/'))),
     routerOptions: {
       maxParamLength: longestParameter,
       // GitLab's router takes `//` for `/` and does not mind a slash at the end.
@@ -134,6 +134,15 @@ const refForm = /^(\/+api\/v4\/+projects\/[^/?]+\/ref\/)([^?]+)(\/trigger\/pipel
  */
 export function encodeRef(url: string): string {
   const found = url.includes('/ref/') ? refForm.exec(url) : null;
+  return found ? `${found[1]}${found[2]?.replaceAll('/', '%2F')}${found[3]}` : url;
+}
+
+const artifactsForm =
+  /^(\/+api\/v4\/+projects\/[^/?]+\/jobs\/artifacts\/)([^?]+?)(\/download\/*(?:\?.*)?|\/raw\/[^?]+(?:\?.*)?)$/s;
+
+/** The same for the ref that names the pipeline whose artifacts are wanted. */
+export function encodeArtifactsRef(url: string): string {
+  const found = url.includes('/jobs/artifacts/') ? artifactsForm.exec(url) : null;
   return found ? `${found[1]}${found[2]?.replaceAll('/', '%2F')}${found[3]}` : url;
 }
 

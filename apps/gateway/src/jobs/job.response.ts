@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { type CommitFacts, type JobFacts, type RunnerFacts, statuses } from '#libs/contracts';
+import { type ArtifactFacts, type CommitFacts, type JobFacts, type RunnerFacts, statuses } from '#libs/contracts';
 import { BasicPipelineResponse, presentBasicPipeline } from '../pipelines/pipeline.response.js';
 import { LongUserResponse, presentLongUser } from '../users/user.response.js';
 
@@ -48,6 +48,11 @@ class JobArtifactResponse {
   @ApiProperty({ type: 'string', nullable: true }) file_format!: string | null;
 }
 
+class ArtifactsFileResponse {
+  @ApiProperty() filename!: string;
+  @ApiProperty({ type: 'integer', description: 'Bytes' }) size!: number;
+}
+
 /** A job, field for field in GitLab's order (trigger-api.md §4.6). */
 export class JobResponse {
   @ApiProperty({ type: 'integer' }) id!: number;
@@ -71,6 +76,8 @@ export class JobResponse {
   failure_reason?: string;
   @ApiProperty() web_url!: string;
   @ApiProperty({ type: JobProjectResponse }) project!: JobProjectResponse;
+  @ApiProperty({ type: ArtifactsFileResponse, required: false, description: 'Only where there is an archive' })
+  artifacts_file?: ArtifactsFileResponse;
   @ApiProperty({ type: [JobArtifactResponse] }) artifacts!: JobArtifactResponse[];
   @ApiProperty({ type: JobRunnerResponse, nullable: true }) runner!: JobRunnerResponse | null;
   @ApiProperty({ type: 'object', nullable: true, additionalProperties: true }) runner_manager!: null;
@@ -82,6 +89,7 @@ export class JobResponse {
 /** @param externalUrl without a slash at the end */
 export function presentJob(facts: JobFacts, externalUrl: string): JobResponse {
   const projectUrl = `${externalUrl}/${facts.pipeline.projectPath}`;
+  const archive = facts.artifacts.find(({ type }) => type === 'archive');
   return {
     id: facts.id,
     status: facts.status,
@@ -103,10 +111,14 @@ export function presentJob(facts: JobFacts, externalUrl: string): JobResponse {
     ...(facts.status === 'failed' ? { failure_reason: facts.failureReason ?? 'unknown_failure' } : {}),
     web_url: `${projectUrl}/-/jobs/${facts.id}`,
     project: { ci_job_token_scope_enabled: false },
-    artifacts: facts.traceSize === null ? [] : [storedLog(facts.traceSize)],
+    ...(archive && { artifacts_file: { filename: archive.filename, size: archive.size } }),
+    artifacts: [
+      ...facts.artifacts.map(presentArtifact),
+      ...(facts.traceSize === null ? [] : [storedLog(facts.traceSize)]),
+    ],
     runner: facts.runner && presentRunner(facts.runner),
     runner_manager: null,
-    artifacts_expire_at: null,
+    artifacts_expire_at: facts.artifactsExpireAt,
     archived: facts.pipeline.archived,
     tag_list: facts.tagList,
   };
@@ -130,6 +142,10 @@ function presentCommit(facts: CommitFacts, projectUrl: string): CommitResponse {
     extended_trailers: {},
     web_url: `${projectUrl}/-/commit/${facts.sha}`,
   };
+}
+
+function presentArtifact({ type, format, filename, size }: ArtifactFacts): JobArtifactResponse {
+  return { file_type: type, size, filename, file_format: format };
 }
 
 /** The log counts as an artifact. */

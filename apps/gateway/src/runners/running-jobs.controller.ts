@@ -1,8 +1,7 @@
-import { Controller, Get, Headers, Patch, Post, Put, Req, Res } from '@nestjs/common';
+import { Controller, Get, Headers, Patch, Put, Req, Res } from '@nestjs/common';
 import { ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { badRequest, nothingHere, Refusal, ShowJob, unauthorized } from '#libs/contracts';
-import { isLive, JobTokens } from '../access/job-tokens.js';
+import { badRequest, ShowJob } from '#libs/contracts';
 import { CurrentViewer, Needs } from '../access/needs.decorator.js';
 import type { JobViewer } from '../access/viewer.js';
 import { GatewayConfig } from '../config.js';
@@ -36,12 +35,11 @@ class JobReport extends ThisJob {
   @IntegerParameter() exit_code?: number | null;
 }
 
-/** Runners report on the jobs that they run (runner-api.md §3 to §5). */
+/** Runners report on the jobs that they run (runner-api.md §3 and §4). */
 @Controller()
 export class RunningJobsController {
   constructor(
     private readonly jobs: RunningJobs,
-    private readonly tokens: JobTokens,
     private readonly services: Services,
     private readonly config: GatewayConfig,
   ) {}
@@ -101,49 +99,11 @@ export class RunningJobsController {
     return `0-${size}`;
   }
 
-  /** No job is told to upload any, so nothing legitimate comes here. */
-  @Post('jobs/:job_id/artifacts')
-  @Needs('nothing')
-  @RequestBody({ as: 'stream' })
-  @Endpoint({ summary: 'Upload artifacts (not kept here)', success: 201, errors: [403, 405] })
-  async uploadArtifacts(
-    @Parameters(ThisJob) job: ThisJob,
-    @Headers('job-token') header: string | undefined,
-  ): Promise<never> {
-    if (!(await this.#isLive(job, header))) throw new Refusal(403, { message: '403 Forbidden' });
-    throw new Refusal(
-      405,
-      { message: '405 Method Not Allowed - artifacts are not kept here' },
-      { Connection: 'close' },
-    );
-  }
-
-  @Get('jobs/:job_id/artifacts')
-  @Needs('nothing')
-  @Endpoint({
-    summary: 'Download artifacts of another job',
-    contentType: 'application/octet-stream',
-    errors: [401, 404],
-  })
-  async downloadArtifacts(
-    @Parameters(ThisJob) job: ThisJob,
-    @Headers('job-token') header: string | undefined,
-  ): Promise<never> {
-    if (!(await this.#isLive(job, header))) throw unauthorized();
-    throw nothingHere();
-  }
-
   @Get('job')
   @Needs('job')
   @Endpoint({ summary: 'The job that a job token belongs to', returns: JobResponse, errors: [401, 404] })
   async ownJob(@CurrentViewer() { projectId, jobId }: JobViewer): Promise<JobResponse> {
     return presentJob(await this.services.ask(ShowJob, { projectId, jobId }), this.config.externalUrl);
-  }
-
-  async #isLive({ token }: ThisJob, header: string | undefined): Promise<boolean> {
-    const credential = token || header;
-    const job = credential ? await this.tokens.find(credential) : undefined;
-    return job !== undefined && isLive(job, new Date());
   }
 }
 

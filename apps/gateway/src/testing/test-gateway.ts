@@ -74,6 +74,7 @@ export function testConfig(databaseUrl: string, logLevel = 'info'): GatewayConfi
     requestHoldMs: 0,
     jobLogLimit: 1_048_576,
     triggerRequestDays: 30,
+    artifactLimit: 1_048_576,
     triggerTokens: 'once',
     logLevel,
   };

@@ -2,6 +2,7 @@ import { Controller } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
 import {
   type Actor,
+  ArtifactsRemoved,
   badRequest,
   CancelJob,
   EraseJob,
@@ -121,7 +122,7 @@ export class JobsHandler {
 
   @MessagePattern(EraseJob.pattern)
   erase(@Payload() order: EraseJob): Promise<JobFacts> {
-    return this.outbox.transaction(async (manager) => {
+    return this.outbox.transaction(async (manager, say) => {
       const job = await find(manager, order.projectId, order.jobId);
       if (!mayErase(order.actor, job.userId)) throw forbidden();
       if (!job.erasable) throw forbidden('Job is not erasable!');
@@ -129,6 +130,12 @@ export class JobsHandler {
         'update pipelines.jobs set erased_at = $2, updated_at = $2, trace_size = null where id = $1 and erased_at is null',
         [job.id, new Date()],
       );
+      const [removed] = (await manager.query(
+        'delete from pipelines.artifacts where job_id = $1 returning storage_key as key',
+        [job.id],
+      )) as [{ key: string | null }[], number];
+      const storageKeys = removed.flatMap(({ key }) => key ?? []);
+      if (storageKeys.length > 0) say(ArtifactsRemoved, { storageKeys });
       return facts(manager, job.id);
     });
   }
@@ -169,7 +176,8 @@ async function find(sql: Sql, projectId: number, jobId: number): Promise<Found> 
   const [job] = (await sql.query(
     `select job.id, job.pipeline_id as "pipelineId", job.name, job.status, job."when", job.retried, job.user_id as "userId",
        job.status = 'running' and job.runner_cancels_gracefully as graceful,
-       job.status in ('success', 'failed', 'canceled') and job.trace_size is not null and job.erased_at is null as erasable,
+       job.status in ('success', 'failed', 'canceled') and job.erased_at is null
+         and (job.trace_size is not null or exists (select from pipelines.artifacts where job_id = job.id and storage_key is not null)) as erasable,
        pipeline.ref, pipeline.tag
      from pipelines.jobs as job join pipelines.pipelines as pipeline on pipeline.id = job.pipeline_id
      where job.id = $1 and job.project_id = $2`,

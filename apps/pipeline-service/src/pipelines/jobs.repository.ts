@@ -1,4 +1,4 @@
-import type { CommitFacts, JobFacts, RunnerFacts, Status, UserFacts } from '#libs/contracts';
+import type { ArtifactFacts, CommitFacts, JobFacts, RunnerFacts, Status, UserFacts } from '#libs/contracts';
 import { readPipelines, type Sql } from './pipelines.repository.js';
 
 interface Row {
@@ -21,6 +21,7 @@ interface Row {
   commit: CommitFacts;
   tags: string[];
   traceSize: number | null;
+  artifacts: (ArtifactFacts & { expireAt: string | null })[];
   runner: RunnerFacts | null;
 }
 
@@ -28,7 +29,9 @@ const columns = `job.id, job.pipeline_id as "pipelineId", job.name, job.stage, j
   job.coverage, job.created_at as "createdAt", job.queued_at as "queuedAt", job.started_at as "startedAt", job.finished_at as "finishedAt",
   job.erased_at as "erasedAt", job.failure_reason as "failureReason",
   json_build_object('id', owner.id, 'username', owner.username, 'name', owner.name, 'state', owner.state) as "user",
-  pipeline.commit, job.tags, job.trace_size as "traceSize", job.runner_facts as "runner"`;
+  pipeline.commit, job.tags, job.trace_size as "traceSize", job.runner_facts as "runner",
+  (select coalesce(json_agg(json_build_object('type', type, 'format', format, 'filename', filename, 'size', size, 'expireAt', expire_at) order by id), '[]')
+   from pipelines.artifacts where job_id = job.id and storage_key is not null) as artifacts`;
 
 /** Jobs by id, in the order of the ids; those that are not there are left out. */
 export async function readJobs(sql: Sql, ids: readonly number[], now: Date): Promise<JobFacts[]> {
@@ -73,8 +76,15 @@ function jobFacts(row: Row, pipeline: JobFacts['pipeline'], now: Date): JobFacts
     pipeline,
     tagList: [...row.tags].sort(),
     traceSize: row.traceSize,
+    artifacts: row.artifacts.map(({ type, format, filename, size }) => ({ type, format, filename, size })),
+    artifactsExpireAt: earliest(row.artifacts.map(({ expireAt }) => expireAt)),
     runner: row.runner,
   };
+}
+
+function earliest(times: (string | null)[]): string | null {
+  const known = times.filter((time) => time !== null).map((time) => Date.parse(time));
+  return known.length === 0 ? null : new Date(Math.min(...known)).toISOString();
 }
 
 function seconds(from: Date, to: Date): number {

@@ -51,6 +51,7 @@ const job: HandedOutJob = {
     variables: [],
   },
   user: { id: 7, username: 'ada', name: 'Ada', email: 'ada@example.com' },
+  dependencies: [],
   waited: 1.25,
 };
 
@@ -144,6 +145,7 @@ it('is the job that runner-api.md §2.4 describes', () => {
     ],
     services: [],
     cache: [],
+    artifacts: [],
     credentials: [],
     dependencies: [],
     features: {
@@ -173,7 +175,9 @@ it('has every field in the type that a runner decodes', () => {
     hooks: [{ name: 'pre_get_sources_script', script: ['echo cloning'] }],
     steps: [{ name: 'script' }, { name: 'after_script', when: 'always', allow_failure: true, timeout: 3600 }],
   });
-  expect(payload.artifacts).toBeUndefined();
+  expect(payload.artifacts).toEqual([
+    { untracked: false, paths: ['dist/'], when: 'on_success', artifact_type: 'archive', artifact_format: 'zip' },
+  ]);
   for (const { key, value, public: open, masked, ...flags } of payload.variables) {
     expect([key, typeof key, typeof value, typeof open, typeof masked]).toEqual([
       key,

@@ -1,5 +1,7 @@
 import type { Cache, Image, Job } from '#libs/ci-config';
 import type { CommitFacts, PipelineSource } from '#libs/contracts';
+import type { EarlierJob } from '../artifacts/job-dependencies.js';
+import { wantedArtifacts } from '../artifacts/wanted-artifacts.js';
 import type { OrderedVariable } from '../pipelines/pipeline-order.js';
 import { noSha, type Server, type UserIdentity } from '../pipelines/predefined-variables.js';
 import type { ProjectForCreation } from '../projects/project-reader.js';
@@ -32,6 +34,8 @@ export interface HandedOutJob {
     variables: OrderedVariable[];
   };
   user: UserIdentity | null;
+  /** Jobs whose artifacts and dotenv variables this one gets. */
+  dependencies: Pick<EarlierJob, 'id' | 'name' | 'archive' | 'variables'>[];
   /** Seconds that the job waited. */
   waited: number;
 }
@@ -49,7 +53,7 @@ export interface HandingOut {
 
 /**
  * The job as a runner gets it (runner-api.md §2.4): numbers as numbers, and what is optional left out rather than sent in a form that does not
- * decode, since one wrong type discards the whole job. Artifacts are not asked for: there is nowhere to put them. Pure.
+ * decode, since one wrong type discards the whole job. Pure.
  *
  * @throws Error when the job cannot be run with its variables
  */
@@ -118,8 +122,13 @@ export function jobPayload(
       variables: (service.variables ?? []).map(({ key, value }) => ({ key, value })),
     })),
     cache: options.cache.flatMap((cache) => cacheOf(cache, pipeline.protected)),
+    artifacts: wantedArtifacts(options.artifacts),
     credentials: [],
-    dependencies: [],
+    dependencies: job.dependencies.flatMap(({ id, name, archive }) =>
+      archive
+        ? [{ id, name, token: to.token, artifacts_file: { filename: archive.filename, size: archive.size } }]
+        : [],
+    ),
     features: { trace_sections: true, failure_reasons: runnerFailureReasons },
   };
 }

@@ -12,6 +12,7 @@ import {
 import { MessagePattern } from '#libs/messaging';
 import { Outbox } from '#libs/persistence';
 import { DataSource } from 'typeorm';
+import { dependenciesOf, type EarlierJob, MissingDependency, readEarlierJobs } from '../artifacts/job-dependencies.js';
 import { PipelineServiceConfig } from '../config.js';
 import { Log } from '../log.js';
 import { finishJob } from '../pipelines/finish-job.js';
@@ -54,21 +55,28 @@ export class JobRequestsHandler {
       const jobId = await takeJob(this.outbox, runner, request, now);
       if (jobId === undefined) return undefined;
       // What cannot be read now is no fault of the job's: unacknowledged, it goes back to the queue.
-      const { job, project } = await this.#read(jobId, now);
+      const { job, earlier, project } = await this.#read(jobId, now);
       try {
+        const dependencies = dependenciesOf(job.definition, earlier);
         const server = { externalUrl: this.config.externalUrl, ...apiVersion };
-        const payload = jobPayload(job, project, { server, runner, token: request.jobToken, now });
+        const payload = jobPayload({ ...job, dependencies }, project, { server, runner, token: request.jobToken, now });
         return { outcome: 'assigned', jobId, payload };
       } catch (error) {
         this.log.warn({ err: error, job: jobId }, 'a job could not be handed out');
-        await this.outbox.transaction((manager, say) =>
-          finishJob(manager, say, jobId, { success: false, failureReason: 'scheduler_failure' }, now),
-        );
+        const failureReason = error instanceof MissingDependency ? 'missing_dependency_failure' : 'scheduler_failure';
+        await this.outbox.transaction(async (manager, say) => {
+          await finishJob(manager, say, jobId, { success: false, failureReason }, now);
+          // Its token is the next one's now.
+          await manager.query('update pipelines.jobs set token_hash = null where id = $1', [jobId]);
+        });
       }
     }
   }
 
-  async #read(jobId: number, now: Date): Promise<{ job: HandedOutJob; project: ProjectForCreation }> {
+  async #read(
+    jobId: number,
+    now: Date,
+  ): Promise<{ job: Omit<HandedOutJob, 'dependencies'>; earlier: EarlierJob[]; project: ProjectForCreation }> {
     const [row] = (await this.database.query(
       `select job.id, job.name, job.stage, planned.definition, job.timeout_seconds as "timeoutSeconds", job.played_variables as "playedVariables",
          job.project_id as "projectId", greatest(0, coalesce(extract(epoch from $2 - job.queued_at), 0))::float as waited,
@@ -83,10 +91,10 @@ export class JobRequestsHandler {
          left join pipelines.users as owner on owner.id = job.user_id
        where job.id = $1`,
       [jobId, now],
-    )) as (HandedOutJob & { projectId: number })[];
+    )) as (Omit<HandedOutJob, 'dependencies'> & { projectId: number })[];
     const project = row && (await this.projects.load([row.projectId])).get(row.projectId);
     if (!row || !project) throw new Error(`The job ${jobId} or its project is gone`);
-    return { job: row, project };
+    return { job: row, earlier: await readEarlierJobs(this.database, row.pipeline.id), project };
   }
 
   @MessagePattern(ReturnJob.pattern)

@@ -187,7 +187,7 @@ export function judge(job: Job, now: Date, quietCounts: boolean, times: SweepTim
   }
   if (job.status !== 'running' && job.status !== 'canceling') return null;
   if (over(job.startedAt, job.timeoutSeconds + times.overrun)) return { end: 'job_execution_timeout' };
-  if (quietCounts && over(job.lastContactAt, times.silent)) return { end: 'stuck_or_timeout_failure' };
+  if (quietCounts && over(job.lastContactAt, times.silent)) return { end: 'runner_system_failure' };
   return job.status === 'canceling' && over(job.updatedAt, times.canceling)
     ? { end: 'stuck_or_timeout_failure' }
     : null;

@@ -41,6 +41,7 @@ export function jobVariables(job: HandedOutJob, project: ProjectForCreation, han
     ...runnerVariables(handing).map(literal),
     ...definition.variables,
     ...(job.user ? userVariables(job.user).map(literal) : []),
+    ...job.dependencies.flatMap(({ variables }) => variables.map((variable) => literal({ ...variable, secret: true }))),
     ...settingsVariables(project, pipeline.protected, definition),
     ...pipeline.variables.map(({ key, value, type }) => ({
       key,

@@ -2,6 +2,8 @@ import { Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/c
 import type { Logger } from 'pino';
 import { Outbox } from '#libs/persistence';
 import { DataSource } from 'typeorm';
+import { ArtifactSweeper } from '../artifacts/artifact-sweeper.js';
+import { ArtifactsHandler } from '../artifacts/artifacts.handler.js';
 import { PipelineServiceConfig } from '../config.js';
 import { Log } from '../log.js';
 import { ProjectsModule } from '../projects/projects.module.js';
@@ -12,10 +14,10 @@ import { JobRequestsHandler } from './job-requests.handler.js';
 import { JobSweeper } from './job-sweeper.js';
 import { RunnersHandler } from './runners.handler.js';
 
-/** Runners and what they need: jobs, and the commits to run them on. */
+/** Runners and what they need: jobs, the commits to run them on, and what earlier jobs left. */
 @Module({
   imports: [ProjectsModule],
-  controllers: [RunnersHandler, JobRequestsHandler, JobReportsHandler, CloneSourceHandler],
+  controllers: [RunnersHandler, JobRequestsHandler, JobReportsHandler, CloneSourceHandler, ArtifactsHandler],
   providers: [
     {
       provide: CloneSource,
@@ -27,20 +29,28 @@ import { RunnersHandler } from './runners.handler.js';
       useFactory: (database: DataSource, outbox: Outbox, log: Logger) => new JobSweeper(database, outbox, log),
       inject: [DataSource, Outbox, Log],
     },
+    {
+      provide: ArtifactSweeper,
+      useFactory: (outbox: Outbox, log: Logger) => new ArtifactSweeper(outbox, log),
+      inject: [Outbox, Log],
+    },
   ],
 })
 export class RunnersModule implements OnModuleInit, OnApplicationShutdown {
   constructor(
     private readonly source: CloneSource,
     private readonly sweeper: JobSweeper,
+    private readonly artifacts: ArtifactSweeper,
   ) {}
 
   async onModuleInit(): Promise<void> {
     await this.source.listen();
     this.sweeper.start();
+    this.artifacts.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
+    await this.artifacts.stop();
     await this.sweeper.stop();
     await this.source.close();
   }

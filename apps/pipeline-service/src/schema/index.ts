@@ -3,10 +3,17 @@ import { Projects1700000001000 } from './1700000001000-projects.js';
 import { Pipelines1700000002000 } from './1700000002000-pipelines.js';
 import { Runners1700000004000 } from './1700000004000-runners.js';
 import { GatewayReports1700000005000 } from './1700000005000-gateway-reports.js';
+import { Artifacts1700000006000 } from './1700000006000-artifacts.js';
 
 /** The pipeline service's part of the database. */
 export const pipelinesSchema: Schema = {
   name: 'pipelines',
   entities: [],
-  migrations: [Projects1700000001000, Pipelines1700000002000, Runners1700000004000, GatewayReports1700000005000],
+  migrations: [
+    Projects1700000001000,
+    Pipelines1700000002000,
+    Runners1700000004000,
+    GatewayReports1700000005000,
+    Artifacts1700000006000,
+  ],
 };
