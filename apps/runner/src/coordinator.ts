@@ -1,17 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import http from 'node:http';
-import https from 'node:https';
+import type http from 'node:http';
+import { Readable } from 'node:stream';
 import { contentRange } from './content-range.js';
+import { ARCHITECTURE, HttpClient, type Answer } from './http-client.js';
 import { RUNNER_VERSION } from './version.js';
 
-export interface Answer {
-  status: number;
-  headers: http.IncomingHttpHeaders;
-  body: Buffer;
-}
-
-/** What a running job is known by to the coordinator. */
-interface JobCredential {
+/** What a job is known by to the coordinator. */
+export interface JobCredential {
   id: number;
   token: string;
 }
@@ -26,50 +21,54 @@ export interface JobUpdate {
   output?: { checksum?: string; bytesize?: number };
 }
 
+/** A file of a job's artifacts as it is announced to the coordinator (runner-api.md §5.2). */
+export interface ArtifactUpload {
+  fileName: string;
+  type: string;
+  format: string;
+  /** As the user wrote it; empty for the coordinator's default. */
+  expireIn: string;
+  /** Makes the bytes, for each try anew. */
+  content: () => Readable;
+}
+
 /** A held job request is ended by the coordinator, at 50 s usually (runner-api.md §2.3); this only catches one that never is. */
 const JOB_REQUEST_LIMIT_MS = 120_000;
 const UPDATE_LIMIT_MS = 30_000;
 /** A PATCH carries up to 1 MiB, possibly over a slow line. */
 const TRACE_LIMIT_MS = 60_000;
-/** No job description or error comes near this; more is refused rather than held in memory. */
-const LARGEST_ANSWER_BYTES = 64 * 1024 * 1024;
+/** As GitLab's runner has it for every request (runner-api.md §0). */
+const TRANSFER_LIMIT_MS = 60 * 60_000;
+const MOST_REDIRECTS = 5;
 
-/** Honest: only what this runner does (runner-api.md §2.1). */
-const FEATURES = {
-  variables: true, image: false, services: false, artifacts: false, cache: false, fallback_cache_keys: false, shared: true,
-  upload_multiple_artifacts: false, upload_raw_artifacts: false, session: false, terminal: false, refspecs: true, masking: true,
-  proxy: false, raw_variables: true, artifacts_exclude: false, multi_build_steps: true, trace_reset: true, trace_checksum: true,
-  trace_size: true, vault_secrets: false, cancelable: true, return_exit_code: true, service_variables: false,
-  service_multiple_aliases: false, image_executor_opts: false, service_executor_opts: false, cancel_gracefully: true,
+/** Honest: only what this runner does (runner-api.md §2.1). What takes Docker is true where jobs run in it. */
+const describeFeatures = (docker: boolean) => ({
+  variables: true, image: docker, services: docker, artifacts: true, cache: true, fallback_cache_keys: true, shared: !docker,
+  upload_multiple_artifacts: true, upload_raw_artifacts: true, session: false, terminal: false, refspecs: true, masking: true,
+  proxy: false, raw_variables: true, artifacts_exclude: true, multi_build_steps: true, trace_reset: true, trace_checksum: true,
+  trace_size: true, vault_secrets: false, cancelable: true, return_exit_code: true, service_variables: docker,
+  service_multiple_aliases: docker, image_executor_opts: false, service_executor_opts: false, cancel_gracefully: true,
   native_steps_integration: false, two_phase_job_commit: true, job_inputs: false,
-}; // prettier-ignore
+}); // prettier-ignore
 
-/** Go's names, which GitLab shows. */
-const ARCHITECTURES: Record<string, string> = { x64: 'amd64', ia32: '386' };
+function describeRunner(executor: string) {
+  return {
+    name: 'flagfall-runner',
+    version: RUNNER_VERSION,
+    revision: RUNNER_VERSION,
+    platform: process.platform,
+    architecture: ARCHITECTURE,
+    executor,
+    shell: 'bash',
+    features: describeFeatures(executor === 'docker'),
+    config: { gpus: '' },
+  };
+}
 
-export const ARCHITECTURE = ARCHITECTURES[process.arch] ?? process.arch;
-
-const INFO = {
-  name: 'flagfall-runner',
-  version: RUNNER_VERSION,
-  revision: RUNNER_VERSION,
-  platform: process.platform,
-  architecture: ARCHITECTURE,
-  executor: 'shell',
-  shell: 'bash',
-  features: FEATURES,
-  config: { gpus: '' },
-};
-
-/**
- * The coordinator's side of GitLab's runner protocol, one method per call; what an answer means is decided by its readers.
- *
- * On `node:http`, not `fetch`: measured on loopback, a PUT takes 0.3 ms against 0.8–1.0 ms, the first one 12 ms against 49 ms, and
- * `fetch` adds browser headers that no runner sends.
- */
+/** The coordinator's side of GitLab's runner protocol, one method per call; what an answer means is decided by its readers. */
 export class Coordinator {
-  private readonly base: URL;
-  private readonly agent: http.Agent;
+  private readonly http: HttpClient;
+  private readonly info: ReturnType<typeof describeRunner>;
   private lastUpdate: string | undefined;
 
   /**
@@ -80,16 +79,30 @@ export class Coordinator {
     url: string,
     private readonly runnerToken: string,
     private readonly systemId: string,
+    executor: string,
   ) {
-    this.base = new URL(`${url.replace(/\/+$/, '').replace(/\/ci$/, '')}/api/v4/`);
-    // TCP keep-alive ends a held request whose other end vanished without a word long before JOB_REQUEST_LIMIT_MS.
-    const options = { keepAlive: true, keepAliveMsecs: 10_000 };
-    this.agent = this.base.protocol === 'https:' ? new https.Agent(options) : new http.Agent(options);
+    this.http = new HttpClient(`${url.replace(/\/+$/, '').replace(/\/ci$/, '')}/api/v4/`);
+    this.info = describeRunner(executor);
+  }
+
+  /** `POST runners/verify`: whether the token is a runner's (runner-api.md §1.4). */
+  verify(): Promise<Answer> {
+    const body = { token: this.runnerToken, system_id: this.systemId, info: this.info };
+    const headers = { 'RUNNER-TOKEN': this.runnerToken, Accept: 'application/json' };
+    return this.sendJson('POST', 'runners/verify', headers, body, UPDATE_LIMIT_MS);
+  }
+
+  /** Takes this machine off a runner that was made first (`glrt-`), or the whole runner otherwise (runner-api.md §1.7). */
+  unregister(): Promise<Answer> {
+    const machine = this.runnerToken.startsWith('glrt-');
+    const body = { token: this.runnerToken, ...(machine && { system_id: this.systemId }) };
+    const headers = { 'RUNNER-TOKEN': this.runnerToken };
+    return this.sendJson('DELETE', machine ? 'runners/managers' : 'runners', headers, body, UPDATE_LIMIT_MS);
   }
 
   /** `POST jobs/request`; held by the coordinator until there is a job or its patience ends. */
   async requestJob(signal: AbortSignal): Promise<Answer> {
-    const body = { info: INFO, token: this.runnerToken, system_id: this.systemId, last_update: this.lastUpdate };
+    const body = { info: this.info, token: this.runnerToken, system_id: this.systemId, last_update: this.lastUpdate };
     const headers = { 'RUNNER-TOKEN': this.runnerToken, Accept: 'application/json' };
     const answer = await this.sendJson('POST', 'jobs/request', headers, body, JOB_REQUEST_LIMIT_MS, signal);
     const lastUpdate = answer.headers['x-gitlab-last-update'];
@@ -99,7 +112,7 @@ export class Coordinator {
 
   /** `PUT jobs/:id`. */
   updateJob(job: JobCredential, update: JobUpdate, signal?: AbortSignal): Promise<Answer> {
-    const body = { info: INFO, token: job.token, ...update };
+    const body = { info: this.info, token: job.token, ...update };
     return this.sendJson('PUT', `jobs/${job.id}`, { 'JOB-TOKEN': job.token }, body, UPDATE_LIMIT_MS, signal);
   }
 
@@ -110,107 +123,98 @@ export class Coordinator {
       'Content-Type': 'text/plain',
       'Content-Range': contentRange(start, bytes.length),
     };
-    return this.send('PATCH', `jobs/${job.id}/trace?debug_trace=${debug}`, headers, bytes, TRACE_LIMIT_MS, signal);
+    const url = `jobs/${job.id}/trace?debug_trace=${debug}`;
+    return this.http.send({ method: 'PATCH', url, headers, body: bytes, limitMs: TRACE_LIMIT_MS, signal });
+  }
+
+  /**
+   * `POST jobs/:id/artifacts`: parameters in the query, one part named `file`, chunked (runner-api.md §5.2). A 307 repeats it against
+   * the scheme and host of its location.
+   */
+  async uploadArtifact(job: JobCredential, upload: ArtifactUpload, signal: AbortSignal): Promise<Answer> {
+    const query = new URLSearchParams({ artifact_format: upload.format, artifact_type: upload.type });
+    if (upload.expireIn !== '') query.set('expire_in', upload.expireIn);
+    const boundary = `flagfall-${randomBytes(16).toString('hex')}`;
+    const headers = { 'JOB-TOKEN': job.token, 'Content-Type': `multipart/form-data; boundary=${boundary}` };
+    const url = new URL(`jobs/${job.id}/artifacts?${query.toString()}`, this.http.base);
+    const send = (target: URL) =>
+      this.http.send({
+        method: 'POST',
+        url: target.href,
+        headers,
+        body: () => filePart(boundary, upload.fileName, upload.content),
+        limitMs: TRANSFER_LIMIT_MS,
+        signal,
+      });
+    const answer = await send(url);
+    const location = answer.status === 307 ? redirectOf(answer, url) : undefined;
+    return location ? send(new URL(url.pathname + url.search, location.origin)) : answer;
+  }
+
+  /**
+   * `GET jobs/:id/artifacts` (runner-api.md §5.3). Redirects are followed; the token goes to the coordinator alone.
+   * @param direct whether a redirect to a store is welcome
+   * @param receive takes the archive's bytes
+   */
+  async downloadArtifacts(
+    job: JobCredential,
+    direct: boolean,
+    receive: (body: Readable) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    let url = new URL(`jobs/${job.id}/artifacts${direct ? '?direct_download=true' : ''}`, this.http.base);
+    for (let redirects = 0; ; redirects++) {
+      const headers = url.origin === this.http.base.origin ? { 'JOB-TOKEN': job.token } : {};
+      const call = { method: 'GET', url: url.href, headers, limitMs: TRANSFER_LIMIT_MS, signal, receive };
+      const answer = await this.http.send(call);
+      const location = [302, 307].includes(answer.status) ? redirectOf(answer, url) : undefined;
+      if (location === undefined || redirects === MOST_REDIRECTS) return answer;
+      url = location;
+    }
   }
 
   /** Closes idle connections. */
   close(): void {
-    this.agent.destroy();
+    this.http.close();
   }
 
   private sendJson(
     method: string,
-    path: string,
+    url: string,
     headers: http.OutgoingHttpHeaders,
     body: object,
     limitMs: number,
     signal?: AbortSignal,
   ): Promise<Answer> {
     const bytes = Buffer.from(JSON.stringify(body));
-    return this.send(method, path, { ...headers, 'Content-Type': 'application/json' }, bytes, limitMs, signal);
-  }
-
-  private async send(
-    method: string,
-    path: string,
-    headers: http.OutgoingHttpHeaders,
-    body: Buffer,
-    limitMs: number,
-    signal?: AbortSignal,
-  ): Promise<Answer> {
-    // Not AbortSignal.any: the long-lived signal would remember every request ever made.
-    const ended = new AbortController();
-    const end = () => ended.abort();
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      end();
-    }, limitMs);
-    signal?.addEventListener('abort', end, { once: true });
-    if (signal?.aborted) end();
-    try {
-      return await this.exchange(method, path, headers, body, ended.signal).catch((error: unknown) => {
-        if (!(error instanceof StaleConnection) || ended.signal.aborted) throw error;
-        return this.exchange(method, path, headers, body, ended.signal);
-      });
-    } catch (error) {
-      if (late) throw new Error(`no answer within ${limitMs / 1000} s`, { cause: error });
-      throw error;
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', end);
-    }
-  }
-
-  private exchange(
-    method: string,
-    path: string,
-    headers: http.OutgoingHttpHeaders,
-    body: Buffer,
-    signal: AbortSignal,
-  ): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const options: https.RequestOptions = {
-        method,
-        agent: this.agent,
-        signal,
-        headers: {
-          ...headers,
-          'Content-Length': body.length,
-          'User-Agent': `flagfall-runner ${RUNNER_VERSION} (${process.platform}/${ARCHITECTURE})`,
-          'X-Request-Id': randomBytes(16).toString('hex'),
-        },
-      };
-      const url = new URL(path, this.base);
-      const request = this.base.protocol === 'https:' ? https.request(url, options) : http.request(url, options);
-      request.on('error', (error: NodeJS.ErrnoException) => {
-        const stale = request.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
-        reject(stale ? new StaleConnection('the connection was closed while idle', { cause: error }) : error);
-      });
-      request.on('response', (response) => {
-        const parts: Buffer[] = [];
-        let size = 0;
-        response.on('data', (part: Buffer) => {
-          parts.push(part);
-          size += part.length;
-          if (size > LARGEST_ANSWER_BYTES)
-            request.destroy(new Error(`answer larger than ${LARGEST_ANSWER_BYTES} bytes`));
-        });
-        response.on('error', reject);
-        response.on('end', () =>
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(parts) }),
-        );
-      });
-      request.end(body);
-    });
+    const all = { ...headers, 'Content-Type': 'application/json' };
+    return this.http.send({ method, url, headers: all, body: bytes, limitMs, signal });
   }
 }
 
-/**
- * A kept connection that the other side had closed by the time it was used: sent again once on a fresh one. Every call of the
- * protocol bears repetition (a repeated PATCH is answered 416, a job handed out twice is given back by its hand-over timer).
- */
-class StaleConnection extends Error {}
+/** A multipart body of one file, as it comes. */
+function filePart(boundary: string, fileName: string, content: () => Readable): Readable {
+  const name = fileName
+    .replaceAll(/[\r\n]/g, '_')
+    .replaceAll('\\', '\\\\')
+    .replaceAll('"', '\\"');
+  const head =
+    `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${name}"\r\n` +
+    'Content-Type: application/octet-stream\r\n\r\n';
+  async function* parts() {
+    yield Buffer.from(head);
+    yield* content() as AsyncIterable<Buffer>;
+    yield Buffer.from(`\r\n--${boundary}--\r\n`);
+  }
+  return Readable.from(parts(), { objectMode: false });
+}
+
+/** Where an answer leads; undefined where it does not say or it is no HTTP. */
+function redirectOf({ headers }: Answer, from: URL): URL | undefined {
+  if (headers.location === undefined || !URL.canParse(headers.location, from.href)) return undefined;
+  const location = new URL(headers.location, from.href);
+  return ['http:', 'https:'].includes(location.protocol) ? location : undefined;
+}
 
 /** The readable part of an error answer: its `message`, else its first line; for the operator's console. */
 export function describeAnswer(answer: Answer): string {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, appendFile, lstat, mkdir, rm } from 'node:fs/promises';
+import { access, appendFile, lstat, mkdir, readdir } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { JobPayload } from './job.payload.js';
 import {
@@ -22,6 +22,8 @@ interface SourcesRun {
   setting: Settings;
   /** `PATH`, to know whether git-lfs is installed. */
   searchPath: string;
+  /** Whether what earlier jobs left in the checkout can do no more than the runner lets jobs do anyway. */
+  trustsCheckouts: boolean;
   say(line: string): void;
   /** Runs git in the checkout; returns its exit code. */
   git(args: readonly string[]): Promise<number>;
@@ -37,6 +39,9 @@ interface SourcesRun {
  */
 export async function getSources(run: SourcesRun): Promise<number> {
   const strategy = gitStrategy(run.job, run.setting);
+  if ((run.setting('GIT_CLONE_PATH') ?? '') !== '') {
+    throw new Error('setting GIT_CLONE_PATH is not allowed: this runner chooses the directories of its jobs itself');
+  }
   if (strategy === 'none') {
     run.say('Skipping Git repository setup');
     return 0;
@@ -56,7 +61,7 @@ export async function getSources(run: SourcesRun): Promise<number> {
 /** A copy at hand that cannot be brought up to date, as a killed git may leave it, is given up for a new one once. */
 async function bringSources(run: SourcesRun, mayReuse: boolean): Promise<number> {
   let left = attempts(run.setting('GET_SOURCES_ATTEMPTS'));
-  let reuse = mayReuse && (await isRepository(run.directory));
+  let reuse = mayReuse && (await isReusable(run.directory, run.trustsCheckouts));
   if (reuse) left = Math.max(left, 2);
   for (;;) {
     const code = await updateCheckout(run, reuse);
@@ -70,7 +75,7 @@ async function bringSources(run: SourcesRun, mayReuse: boolean): Promise<number>
 async function updateCheckout(run: SourcesRun, reuse: boolean): Promise<number> {
   const { job, directory, setting, say } = run;
   const { depth, ref, sha } = job.git;
-  if (reuse) await resetRepository(directory);
+  if (reuse) await resetRepository(join(directory, '.git'));
   else await renew(directory);
   const init = await run.git(initArguments(job));
   if (init !== 0) return init;
@@ -90,7 +95,7 @@ async function updateCheckout(run: SourcesRun, reuse: boolean): Promise<number> 
     ['checkout', '--force', '--quiet', '--detach', sha],
     ...(clean ? [clean] : []),
     ...((await hasLfs(run.searchPath)) && setting('GIT_LFS_SKIP_SMUDGE') !== '1' ? [['lfs', 'pull']] : []),
-    ...submoduleArguments(job, setting),
+    ...submoduleArguments(job, setting, reuse),
   ];
   for (const args of rest) {
     const code = await run.git(args);
@@ -99,13 +104,18 @@ async function updateCheckout(run: SourcesRun, reuse: boolean): Promise<number> 
   return 0;
 }
 
+/** What a repository keeps from job to job: objects, refs, and what speeds up the next checkout. */
+const KEPT = ['HEAD', 'index', 'lfs', 'modules', 'objects', 'packed-refs', 'refs', 'shallow'];
+
 /**
- * Takes out of a repository what an earlier job may have left to act in this one: configuration (commands in `core.fsmonitor`,
- * rewritten URLs), hooks, and the locks of a killed git.
+ * Takes out of a repository all that an earlier job may have left to act in this one: configuration (commands in `core.fsmonitor`,
+ * rewritten URLs), hooks, other places to read configuration or objects from, and the locks of a killed git.
  */
-async function resetRepository(directory: string): Promise<void> {
-  const left = ['config', 'hooks', 'config.lock', 'index.lock', 'shallow.lock', 'HEAD.lock', 'packed-refs.lock'];
-  await Promise.all(left.map((name) => rm(join(directory, '.git', name), { recursive: true, force: true })));
+async function resetRepository(repository: string): Promise<void> {
+  const entries = await readdir(repository);
+  const left = entries.filter((name) => !KEPT.includes(name)).map((name) => join(repository, name));
+  left.push(join(repository, 'objects', 'info', 'alternates'));
+  await Promise.all(left.map((path) => removeTree(path)));
 }
 
 async function renew(directory: string): Promise<void> {
@@ -113,10 +123,20 @@ async function renew(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
 }
 
-/** A file or link named `.git` leads elsewhere and is not reused. */
-async function isRepository(directory: string): Promise<boolean> {
-  const entry = await lstat(join(directory, '.git')).catch(() => undefined);
-  return entry?.isDirectory() ?? false;
+/**
+ * Whether there is a repository to fetch into. A file or link named `.git` leads elsewhere and is not reused. Where jobs are kept from
+ * what the runner's user may do, neither are links anywhere within, nor repositories of submodules, which need their configuration.
+ */
+async function isReusable(directory: string, trusted: boolean): Promise<boolean> {
+  const repository = join(directory, '.git');
+  const entry = await lstat(repository).catch(() => undefined);
+  if (!entry?.isDirectory()) return false;
+  if (trusted) return true;
+  const entries = await readdir(repository, { recursive: true, withFileTypes: true });
+  return entries.every((one) => {
+    const isSubmodules = one.name === 'modules' && one.parentPath === repository;
+    return (one.isDirectory() || one.isFile()) && !isSubmodules;
+  });
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -7,6 +7,18 @@ import { Masker } from './masking.js';
 const LARGEST_CHUNK_BYTES = 1024 * 1024;
 const NEWLINE = 0x0a;
 
+/** Streams as a stamped line names them: the runner's own text, and what the job's commands write (runner-api.md §4.5). */
+type Stream = '00O' | '01O';
+
+interface LogOptions {
+  /** Bytes that the job's own output may take; the runner's few lines come on top. */
+  outputLimit: number;
+  /** Whether the coordinator wants section markers. */
+  sections: boolean;
+  /** `FF_TIMESTAMPS`: every line begins with its time and stream. */
+  timestamps: boolean;
+}
+
 /**
  * The log of one job. Secrets are masked before a byte reaches the disk, so offsets, size and checksum speak of exactly what the
  * coordinator gets. The bytes lie in a file without a name: nothing can read it by path, and nothing remains of a killed runner.
@@ -18,18 +30,19 @@ export class JobLog {
   private outputBytes = 0;
   private full = false;
   private lastByte = NEWLINE;
+  /** Of a stamped log: what the next byte needs before it; nothing within a line. */
+  private nextStamp: '' | ' ' | '+' = ' ';
   /** Called after bytes were added. */
   onGrowth: () => void = () => undefined;
 
   /**
    * @param directory on which the bytes are kept
-   * @param outputLimit bytes that the job's own output may take; the runner's few lines come on top
    */
   constructor(
     directory: string,
     name: string,
     private readonly masker: Masker,
-    private readonly outputLimit: number,
+    private readonly options: LogOptions,
   ) {
     const path = join(directory, name);
     this.fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
@@ -63,11 +76,15 @@ export class JobLog {
     this.write(Buffer.from(`${this.lastByte === NEWLINE ? '' : '\n'}${text}\n`));
   }
 
-  /** Writes a section marker: it begins on a line of its own, and erases itself on a terminal, so that the next text follows it. */
-  mark(text: string): void {
-    this.endOutput();
-    this.write(Buffer.from(`${this.lastByte === NEWLINE ? '' : '\n'}${text}`));
-    this.lastByte = NEWLINE;
+  /** Wraps what a piece of work says in a section of its own, which viewers fold by its name. */
+  async section<T>(name: string, title: string, work: () => Promise<T>): Promise<T> {
+    this.mark('start', name);
+    this.line(`\x1b[36;1m${title}\x1b[0;m`);
+    try {
+      return await work();
+    } finally {
+      this.mark('end', name);
+    }
   }
 
   /** Up to 1 MiB of the log from an offset below `size`. */
@@ -86,16 +103,29 @@ export class JobLog {
     closeSync(this.fd);
   }
 
+  /** A marker begins on a line of its own and erases itself on a terminal, so that the next text follows it. */
+  private mark(kind: 'start' | 'end', name: string): void {
+    if (!this.options.sections) return;
+    this.endOutput();
+    const marker = `section_${kind}:${Math.floor(Date.now() / 1000)}:${name}\r\x1b[0K`;
+    this.write(Buffer.from(`${this.lastByte === NEWLINE ? '' : '\n'}${marker}`));
+    if (this.options.timestamps) {
+      this.append(Buffer.of(NEWLINE), '00O');
+      this.nextStamp = '+';
+    }
+    this.lastByte = NEWLINE;
+  }
+
   private addOutput(bytes: Buffer): void {
     if (bytes.length === 0) return;
-    const room = this.outputLimit - this.outputBytes;
+    const room = this.options.outputLimit - this.outputBytes;
     this.outputBytes += bytes.length;
-    if (bytes.length <= room) return this.append(bytes);
+    if (bytes.length <= room) return this.append(bytes, '01O');
     this.full = true;
-    this.append(bytes.subarray(0, wholeCharacters(bytes, room)));
+    this.append(bytes.subarray(0, wholeCharacters(bytes, room)), '01O');
     this.write(
       Buffer.from(
-        `${this.lastByte === NEWLINE ? '' : '\n'}\x1b[33;1mJob's log exceeded limit of ${this.outputLimit} bytes.\n` +
+        `${this.lastByte === NEWLINE ? '' : '\n'}\x1b[33;1mJob's log exceeded limit of ${this.options.outputLimit} bytes.\n` +
           'Job execution will continue but no more output will be collected.\x1b[0;m\n',
       ),
     );
@@ -103,11 +133,12 @@ export class JobLog {
 
   /** The runner's own text passes the mask too: error messages of git may repeat what the job was given. */
   private write(bytes: Buffer): void {
-    this.append(Buffer.concat([this.masker.push(bytes), this.masker.flush()]));
+    this.append(Buffer.concat([this.masker.push(bytes), this.masker.flush()]), '00O');
   }
 
-  private append(bytes: Buffer): void {
-    if (bytes.length === 0) return;
+  private append(text: Buffer, stream: Stream): void {
+    if (text.length === 0) return;
+    const bytes = this.options.timestamps ? this.stamp(text, stream) : text;
     for (let done = 0; done < bytes.length;) {
       done += writeSync(this.fd, bytes, done, bytes.length - done, this.written + done);
     }
@@ -115,6 +146,21 @@ export class JobLog {
     this.crc = crc32(bytes, this.crc);
     this.lastByte = bytes[bytes.length - 1]!;
     this.onGrowth();
+  }
+
+  private stamp(text: Buffer, stream: Stream): Buffer {
+    // GitLab's runner writes microseconds.
+    const time = new Date().toISOString().replace('Z', '000Z');
+    const parts: Buffer[] = [];
+    for (let start = 0; start < text.length;) {
+      if (this.nextStamp !== '') parts.push(Buffer.from(`${time} ${stream}${this.nextStamp}`));
+      const newline = text.indexOf(NEWLINE, start);
+      const end = newline < 0 ? text.length : newline + 1;
+      parts.push(text.subarray(start, end));
+      this.nextStamp = newline < 0 ? '' : ' ';
+      start = end;
+    }
+    return Buffer.concat(parts);
   }
 }
 

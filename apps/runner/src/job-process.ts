@@ -44,6 +44,12 @@ export class OutputPipe {
   }
 }
 
+/** A reason to end a group early: SIGTERM when the signal comes, SIGKILL after the time that it gives. */
+export interface ProcessEnding {
+  signal: AbortSignal;
+  graceMs: number;
+}
+
 export interface ProcessRun {
   file: string;
   args: readonly string[];
@@ -52,9 +58,7 @@ export interface ProcessRun {
   pipe: OutputPipe;
   marker: JobMarker;
   onOutput(chunk: Buffer): void;
-  /** Asks the group to end: SIGTERM, after `terminationGraceMs` SIGKILL. */
-  terminate?: AbortSignal;
-  terminationGraceMs?: number;
+  endings?: readonly ProcessEnding[];
   /** Ends the group within two seconds. */
   abort: AbortSignal;
 }
@@ -103,7 +107,7 @@ export async function runProcess(run: ProcessRun): Promise<number> {
     if (group !== undefined) {
       void endOnSignal(group, run.abort, ABORT_GRACE_MS, done.signal);
       void endOnSignal(group, unheard.signal, 0, done.signal);
-      if (run.terminate) void endOnSignal(group, run.terminate, run.terminationGraceMs ?? 0, done.signal);
+      for (const { signal, graceMs } of run.endings ?? []) void endOnSignal(group, signal, graceMs, done.signal);
     }
     const code = await exited;
     if (group !== undefined) killGroup(group, 'SIGKILL');

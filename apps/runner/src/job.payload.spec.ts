@@ -15,9 +15,12 @@ test('the smallest job gets the defaults of the protocol', () => {
     variables: [],
     steps: smallest.steps,
     hooks: [],
-    imageName: '',
-    asksForArtifacts: false,
-    asksForCache: false,
+    image: { name: '', entrypoint: [], pullPolicy: [] },
+    services: [],
+    artifacts: [],
+    cache: [],
+    dependencies: [],
+    credentials: [],
     traceSections: false,
     failureReasons: [],
     tokenMaskPrefixes: [],
@@ -35,12 +38,34 @@ test('null stands for an absent list or object, and unknown fields are ignored',
     run: 'x',
     inputs: {},
   });
-  expect(job).toMatchObject({ imageName: '', asksForArtifacts: false, asksForCache: false, hooks: [] });
+  expect(job).toMatchObject({ image: { name: '' }, services: [], artifacts: [], cache: [], hooks: [] });
 });
 
 test('dependencies count only with an archive', () => {
-  const ask = (dependency: object) => parseJob({ ...smallest, dependencies: [dependency] }).asksForArtifacts;
-  expect([ask({ id: 1 }), ask({ id: 1, artifacts_file: { filename: 'a.zip' } })]).toEqual([false, true]);
+  const read = (dependency: object) => parseJob({ ...smallest, dependencies: [dependency] }).dependencies;
+  expect(read({ id: 1 })).toEqual([]);
+  expect(read({ id: 1, name: 'a', token: 't', artifacts_file: { filename: 'a.zip' } })).toEqual([
+    { id: 1, name: 'a', token: 't' },
+  ]);
+});
+
+test('artifacts and caches get the defaults of the protocol', () => {
+  const job = parseJob({ ...smallest, artifacts: [{ paths: ['a'], when: '' }], cache: [{ key: 'k', paths: ['b'] }] });
+  expect(job.artifacts).toEqual([
+    {
+      name: '',
+      untracked: false,
+      paths: ['a'],
+      exclude: [],
+      when: 'on_success',
+      expireIn: '',
+      type: 'archive',
+      format: 'zip',
+    },
+  ]);
+  expect(job.cache).toEqual([
+    { key: 'k', fallbackKeys: [], untracked: false, paths: ['b'], policy: 'pull-push', when: 'on_success' },
+  ]);
 });
 
 test.each([
@@ -51,6 +76,15 @@ test.each([
   [{ ...smallest, variables: {} }, 'variables is not a list'],
   [{ ...smallest, variables: [{ key: 'A', value: 5 }] }, 'variables[A].value is not a string'],
   [{ ...smallest, steps: [{ name: 'script', script: 'echo' }] }, 'steps[].script is not a list'],
+  [
+    { ...smallest, artifacts: [{ artifact_format: 'tarzstd' }] },
+    'artifacts[].artifact_format is "tarzstd", not one of zip',
+  ],
+  [{ ...smallest, image: { entrypoint: '/bin/sh' } }, 'image.entrypoint is not a list'],
+  [
+    { ...smallest, dependencies: [{ artifacts_file: { filename: 'a' }, token: 't' }] },
+    'dependencies[].id is not a number',
+  ],
   [{ ...smallest, git_info: { depth: '20' } }, 'git_info.depth is not a number'],
 ])('%j is refused', (body, message) => {
   expect(() => parseJob(body)).toThrow(message);

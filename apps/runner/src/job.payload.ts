@@ -1,7 +1,7 @@
-/** The 201 body of `POST jobs/request`, reduced to what a shell executor reads (runner-api.md §2.4). */
+/** The 201 body of `POST jobs/request`, reduced to what this runner reads (runner-api.md §2.4). */
 export interface JobPayload {
   id: number;
-  /** Job token: authenticates PUT and PATCH. */
+  /** Job token: authenticates what is said about the job. */
   token: string;
   name: string;
   projectId: number;
@@ -13,10 +13,14 @@ export interface JobPayload {
   variables: JobVariable[];
   steps: JobStep[];
   hooks: JobStep[];
-  imageName: string;
-  /** What the job asks for and this runner does not do; named in its log. */
-  asksForArtifacts: boolean;
-  asksForCache: boolean;
+  /** An empty name where the job asks for none. */
+  image: Image;
+  services: Service[];
+  artifacts: ArtifactSpec[];
+  cache: CacheSpec[];
+  dependencies: Dependency[];
+  /** For image registries. */
+  credentials: RegistryCredential[];
   traceSections: boolean;
   failureReasons: string[];
   tokenMaskPrefixes: string[];
@@ -35,6 +39,8 @@ export interface GitInfo {
 export interface JobVariable {
   key: string;
   value: string;
+  /** Services in containers get it. */
+  public?: boolean;
   masked?: boolean;
   file?: boolean;
   raw?: boolean;
@@ -43,6 +49,59 @@ export interface JobVariable {
 interface JobStep {
   name: string;
   script: string[];
+}
+
+/** When an archive is made: after a job that succeeded, failed, or either. */
+type ArchiveWhen = 'on_success' | 'on_failure' | 'always';
+
+/** One archive or report to be uploaded (runner-api.md §5.2). */
+export interface ArtifactSpec {
+  name: string;
+  untracked: boolean;
+  paths: string[];
+  exclude: string[];
+  when: ArchiveWhen;
+  expireIn: string;
+  type: string;
+  format: 'zip' | 'gzip' | 'raw';
+}
+
+export interface CacheSpec {
+  key: string;
+  fallbackKeys: string[];
+  untracked: boolean;
+  paths: string[];
+  /** May hold a variable. */
+  policy: string;
+  when: ArchiveWhen;
+}
+
+/** An earlier job with an archive to be unpacked here (runner-api.md §5.4). */
+export interface Dependency {
+  id: number;
+  name: string;
+  token: string;
+}
+
+export interface Image {
+  name: string;
+  /** Empty where the image's own stays. */
+  entrypoint: string[];
+  /** In the order in which they are tried; empty for the runner's. */
+  pullPolicy: string[];
+}
+
+export interface Service extends Image {
+  /** Further names of its host, parted by blanks or commas. */
+  alias: string;
+  command: string[];
+  variables: JobVariable[];
+}
+
+export interface RegistryCredential {
+  url: string;
+  username: string;
+  password: string;
 }
 
 /** runner-api.md §2.4: an absent or zero `runner_info.timeout` means two hours. */
@@ -58,11 +117,9 @@ export function parseJob(body: unknown): JobPayload {
   const git = object(job['git_info'] ?? {}, 'git_info');
   const features = object(job['features'] ?? {}, 'features');
   const runner = object(job['runner_info'] ?? {}, 'runner_info');
-  const image = object(job['image'] ?? {}, 'image');
   const id = number(job['id'], 'id');
   if (!Number.isSafeInteger(id) || id <= 0) throw new TypeError('id is not a positive whole number');
-  const token = text(job['token'], 'token');
-  if (!/^[\x21-\x7e]+$/.test(token)) throw new TypeError('token is empty or has characters that no header can carry');
+  const token = headerText(job['token'], 'token');
   return {
     id,
     token,
@@ -74,7 +131,7 @@ export function parseJob(body: unknown): JobPayload {
       repoUrl: text(git['repo_url'] ?? '', 'git_info.repo_url'),
       ref: text(git['ref'] ?? '', 'git_info.ref'),
       sha: text(git['sha'] ?? '', 'git_info.sha'),
-      refspecs: list(git['refspecs'], 'git_info.refspecs').map((one) => text(one, 'git_info.refspecs')),
+      refspecs: texts(git['refspecs'], 'git_info.refspecs'),
       depth: number(git['depth'] ?? 0, 'git_info.depth'),
       objectFormat: text(git['repo_object_format'] ?? 'sha1', 'git_info.repo_object_format'),
     },
@@ -82,17 +139,15 @@ export function parseJob(body: unknown): JobPayload {
     variables: list(job['variables'], 'variables').map(variable),
     steps: list(job['steps'], 'steps').map((one) => step(one, 'steps')),
     hooks: list(job['hooks'], 'hooks').map((one) => step(one, 'hooks')),
-    imageName: text(image['name'] ?? '', 'image.name'),
-    asksForArtifacts:
-      list(job['artifacts'], 'artifacts').length > 0 || list(job['dependencies'], 'dependencies').some(hasArchive),
-    asksForCache: list(job['cache'], 'cache').length > 0,
+    image: image(job['image'] ?? {}, 'image'),
+    services: list(job['services'], 'services').map(service),
+    artifacts: list(job['artifacts'], 'artifacts').map(artifact),
+    cache: list(job['cache'], 'cache').map(cache),
+    dependencies: list(job['dependencies'], 'dependencies').flatMap(dependency),
+    credentials: list(job['credentials'], 'credentials').flatMap(credential),
     traceSections: features['trace_sections'] === true,
-    failureReasons: list(features['failure_reasons'], 'features.failure_reasons').map((one) =>
-      text(one, 'features.failure_reasons'),
-    ),
-    tokenMaskPrefixes: list(features['token_mask_prefixes'], 'features.token_mask_prefixes').map((one) =>
-      text(one, 'features.token_mask_prefixes'),
-    ),
+    failureReasons: texts(features['failure_reasons'], 'features.failure_reasons'),
+    tokenMaskPrefixes: texts(features['token_mask_prefixes'], 'features.token_mask_prefixes'),
   };
 }
 
@@ -110,6 +165,7 @@ function variable(entry: unknown): JobVariable {
   return {
     key,
     value: text(one['value'] ?? '', `variables[${key}].value`),
+    public: one['public'] === true,
     masked: one['masked'] === true,
     file: one['file'] === true,
     raw: one['raw'] === true,
@@ -120,14 +176,85 @@ function step(entry: unknown, where: string): JobStep {
   const one = object(entry, `${where}[]`);
   return {
     name: text(one['name'] ?? '', `${where}[].name`),
-    script: list(one['script'], `${where}[].script`).map((line) => text(line, `${where}[].script`)),
+    script: texts(one['script'], `${where}[].script`),
   };
 }
 
-/** Dependencies without a file name carry no archive (runner-api.md §5.4). */
-function hasArchive(dependency: unknown): boolean {
-  const file = object(object(dependency, 'dependencies[]')['artifacts_file'] ?? {}, 'dependencies[].artifacts_file');
-  return typeof file['filename'] === 'string' && file['filename'] !== '';
+function artifact(entry: unknown): ArtifactSpec {
+  const one = object(entry, 'artifacts[]');
+  return {
+    name: text(one['name'] ?? '', 'artifacts[].name'),
+    ...fileChoice(one, 'artifacts[]'),
+    exclude: texts(one['exclude'], 'artifacts[].exclude'),
+    expireIn: text(one['expire_in'] ?? '', 'artifacts[].expire_in'),
+    type: text(one['artifact_type'] ?? 'archive', 'artifacts[].artifact_type'),
+    format: word(one['artifact_format'] ?? 'zip', ['zip', 'gzip', 'raw'], 'artifacts[].artifact_format'),
+  };
+}
+
+function cache(entry: unknown): CacheSpec {
+  const one = object(entry, 'cache[]');
+  return {
+    key: text(one['key'] ?? '', 'cache[].key'),
+    fallbackKeys: texts(one['fallback_keys'], 'cache[].fallback_keys'),
+    ...fileChoice(one, 'cache[]'),
+    policy: text(one['policy'] ?? 'pull-push', 'cache[].policy'),
+  };
+}
+
+function fileChoice(one: Record<string, unknown>, where: string) {
+  return {
+    untracked: one['untracked'] === true,
+    paths: texts(one['paths'], `${where}.paths`),
+    when: word(one['when'] ?? 'on_success', ['on_success', 'on_failure', 'always'], `${where}.when`),
+  };
+}
+
+/** Nothing for one without a file name: it carries no archive (runner-api.md §5.4). */
+function dependency(entry: unknown): Dependency[] {
+  const one = object(entry, 'dependencies[]');
+  const file = object(one['artifacts_file'] ?? {}, 'dependencies[].artifacts_file');
+  if (typeof file['filename'] !== 'string' || file['filename'] === '') return [];
+  const id = number(one['id'], 'dependencies[].id');
+  if (!Number.isSafeInteger(id) || id <= 0) throw new TypeError('dependencies[].id is not a positive whole number');
+  return [
+    {
+      id,
+      name: text(one['name'] ?? '', 'dependencies[].name'),
+      token: headerText(one['token'], 'dependencies[].token'),
+    },
+  ];
+}
+
+function image(entry: unknown, where: string): Image {
+  const one = object(entry, where);
+  return {
+    name: text(one['name'] ?? '', `${where}.name`),
+    entrypoint: texts(one['entrypoint'], `${where}.entrypoint`),
+    pullPolicy: texts(one['pull_policy'], `${where}.pull_policy`),
+  };
+}
+
+function service(entry: unknown): Service {
+  const one = object(entry, 'services[]');
+  return {
+    ...image(one, 'services[]'),
+    alias: text(one['alias'] ?? '', 'services[].alias'),
+    command: texts(one['command'], 'services[].command'),
+    variables: list(one['variables'], 'services[].variables').map(variable),
+  };
+}
+
+function credential(entry: unknown): RegistryCredential[] {
+  const one = object(entry, 'credentials[]');
+  if (one['type'] !== 'registry') return [];
+  return [
+    {
+      url: text(one['url'], 'credentials[].url'),
+      username: text(one['username'] ?? '', 'credentials[].username'),
+      password: text(one['password'] ?? '', 'credentials[].password'),
+    },
+  ];
 }
 
 function object(value: unknown, where: string): Record<string, unknown> {
@@ -140,6 +267,27 @@ function list(value: unknown, where: string): unknown[] {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) throw new TypeError(`${where} is not a list`);
   return value;
+}
+
+function texts(value: unknown, where: string): string[] {
+  return list(value, where).map((one) => text(one, where));
+}
+
+/** A text that an HTTP header can carry. */
+function headerText(value: unknown, where: string): string {
+  const found = text(value, where);
+  if (!/^[\x21-\x7e]+$/.test(found))
+    throw new TypeError(`${where} is empty or has characters that no header can carry`);
+  return found;
+}
+
+/** One of some words, the first where it is empty: GitLab leaves fields empty that were not given. */
+function word<Word extends string>(value: unknown, words: readonly [Word, ...Word[]], where: string): Word {
+  const found = text(value, where);
+  if (found === '') return words[0];
+  const known = words.find((one) => one === found);
+  if (known === undefined) throw new TypeError(`${where} is ${JSON.stringify(found)}, not one of ${words.join(', ')}`);
+  return known;
 }
 
 function text(value: unknown, where: string): string {

@@ -1,10 +1,8 @@
 import { ConfigError, readConfig, USAGE, type RunnerConfig } from './config.js';
+import { register, unregister } from './registration.js';
 import { Runner } from './runner.js';
 import { RUNNER_VERSION } from './version.js';
 import { shortenToken } from './workspace.js';
-
-/** Running jobs have so long to end after SIGTERM or SIGINT. */
-const GRACE_MS = 10_000;
 
 async function main(): Promise<void> {
   let config: RunnerConfig | undefined;
@@ -20,7 +18,11 @@ async function main(): Promise<void> {
     console.log(USAGE);
     return;
   }
-  const { url, token, concurrency, tags, buildsDir } = config;
+  if (config.command !== 'run') {
+    console.log(await (config.command === 'register' ? register : unregister)(config));
+    return;
+  }
+  const { url, token, concurrency, tags, buildsDir, docker, stopTimeoutMs } = config;
   const runner = new Runner(config);
   let stopping = false;
   const stop = (graceMs: number, line: string) => {
@@ -30,16 +32,22 @@ async function main(): Promise<void> {
     stopping = true;
     void runner.stop(grace);
   };
-  process.on('SIGTERM', () => stop(GRACE_MS, `stopping; running jobs have ${GRACE_MS / 1000} s`));
-  process.on('SIGINT', () => stop(GRACE_MS, `stopping; running jobs have ${GRACE_MS / 1000} s`));
+  const soon = () => stop(stopTimeoutMs, `stopping; running jobs have ${stopTimeoutMs / 1000} s`);
+  process.on('SIGTERM', soon);
+  process.on('SIGINT', soon);
   process.on('SIGQUIT', () => stop(Infinity, 'taking no new jobs; running ones finish'));
-  const shown = [`${concurrency} at once`, `builds in ${buildsDir}`, ...(tags === '' ? [] : [`tags ${tags}`])];
+  const shown = [
+    `${concurrency} at once`,
+    docker ? 'in Docker' : 'in a shell',
+    `builds in ${buildsDir}`,
+    ...(tags === '' ? [] : [`tags ${tags}`]),
+  ];
   console.log(`flagfall-runner ${RUNNER_VERSION} ${shortenToken(token)} takes jobs from ${url} (${shown.join(', ')})`);
   runner.start();
   await runner.finished();
 }
 
 main().catch((error: Error) => {
-  console.error(`The runner cannot go on: ${error.message}`);
+  console.error(error.message);
   process.exitCode = 1;
 });

@@ -1,4 +1,4 @@
-import type { Answer } from './coordinator.js';
+import type { Answer } from './http-client.js';
 
 /** What a running job does after an answer. */
 export type Reaction = 'go-on' | 'cancel' | 'abort' | 'retry';

@@ -1,14 +1,20 @@
-import { describeAnswer, type Answer, type Coordinator } from './coordinator.js';
+import { join } from 'node:path';
+import { CacheStore } from './cache/cache-store.js';
+import { describeAnswer, type Coordinator } from './coordinator.js';
+import type { Answer } from './http-client.js';
+import { DockerExecutor, type DockerSettings } from './executors/docker.executor.js';
+import type { ExecutorJob } from './executors/executor.js';
+import { ShellExecutor } from './executors/shell.executor.js';
 import { passwordsOf } from './git-remote.js';
 import { JobLog } from './job-log.js';
 import { createMarker, killMarked } from './job-marker.js';
 import type { OutputPipe } from './job-process.js';
+import { executeJob } from './job-stages.js';
 import type { JobPayload } from './job.payload.js';
 import { Masker, TOKEN_PREFIXES } from './masking.js';
-import type { AbortCause, JobOutcome } from './outcome.js';
+import { CANCELED, type AbortCause, type JobOutcome } from './outcome.js';
 import { reactToUpdate } from './reactions.js';
 import { runnerVariables, type JobSlot } from './runner-variables.js';
-import { executeJob } from './shell-executor.js';
 import { TraceSender } from './trace-sender.js';
 import { isTrue, maskedValues, resolveVariables } from './variables.js';
 import { RUNNER_VERSION } from './version.js';
@@ -26,6 +32,9 @@ export interface JobHost {
   /** For files of the runner's own, on the same disk. */
   stateDir: string;
   environment: NodeJS.ProcessEnv;
+  /** Jobs run in containers; in a shell on this machine where it is undefined. */
+  docker: DockerSettings | undefined;
+  cache: CacheStore;
   outputLimitBytes: number;
   terminationGraceMs: number;
   /** The runner stops and waits no longer for its jobs. */
@@ -39,24 +48,36 @@ export interface JobHost {
  * @returns a line for the operator: how it ended
  */
 export async function runJob(job: JobPayload, slot: JobSlot, pipe: OutputPipe, host: JobHost): Promise<string> {
+  // Not acknowledged, the job goes back to the queue and runs elsewhere (runner-api.md §2.5).
+  if (host.stopped.aborted) return 'handed back, the runner is stopping';
   const workspace = locateWorkspace(host.buildsDir, host.shortToken, slot.project, job);
-  const entries = [...runnerVariables(job, workspace, slot, host), ...job.variables];
+  const isDocker = host.docker !== undefined;
+  const own = runnerVariables(job, workspace, slot, { ...host, isDocker, defaultImage: host.docker?.image ?? '' });
+  const entries = [...own, ...job.variables];
   const ready = resolveVariables(entries, (key) => variableFile(workspace, key));
-  const phrases = [...maskedValues(entries, ready), job.token, host.runnerToken, ...passwordsOf(job.git.repoUrl)];
+  const isSet = (key: string) => ready.some((variable) => variable.key === key && isTrue(variable.value));
+  const phrases = [
+    ...maskedValues(entries, ready),
+    job.token,
+    host.runnerToken,
+    ...passwordsOf(job.git.repoUrl),
+    ...job.dependencies.map(({ token }) => token),
+    ...job.credentials.map(({ password }) => password),
+  ];
   const masker = new Masker(phrases, [...TOKEN_PREFIXES, ...job.tokenMaskPrefixes]);
-  const log = new JobLog(host.stateDir, `log-${createMarker().value}`, masker, host.outputLimitBytes);
+  const marker = createMarker();
+  const log = new JobLog(host.stateDir, `log-${marker.value}`, masker, {
+    outputLimit: host.outputLimitBytes,
+    sections: job.traceSections,
+    timestamps: isSet('FF_TIMESTAMPS'),
+  });
   const canceled = new AbortController();
   const ended = new AbortController();
   const end = (cause: AbortCause) => ended.abort(cause);
   const onStop = () => end('runner-stopped');
-  const timer = setTimeout(() => end('timeout'), Math.min(job.timeoutSeconds * 1000, 2 ** 31 - 1));
   host.stopped.addEventListener('abort', onStop, { once: true });
-  if (host.stopped.aborted) onStop();
-  const marker = createMarker();
   try {
-    const debug = ready.some(
-      ({ key, value }) => ['CI_DEBUG_TRACE', 'CI_DEBUG_SERVICES'].includes(key) && isTrue(value),
-    );
+    const debug = isSet('CI_DEBUG_TRACE') || isSet('CI_DEBUG_SERVICES');
     const sender = new TraceSender(host.coordinator, job, log, debug, {
       cancel: () => canceled.abort(),
       abort: () => end('canceled'),
@@ -64,7 +85,7 @@ export async function runJob(job: JobPayload, slot: JobSlot, pipe: OutputPipe, h
     // The answer to the acknowledgement decides whether the job runs; directories can be made meanwhile.
     const [first, prepared] = await Promise.all([
       acknowledge(host, job),
-      prepareWorkspace(workspace, job, ready).then(
+      prepareWorkspace(workspace, job, ready, isDocker).then(
         () => undefined,
         (error: Error) => error,
       ),
@@ -79,10 +100,11 @@ export async function runJob(job: JobPayload, slot: JobSlot, pipe: OutputPipe, h
 
     let outcome: JobOutcome;
     try {
-      sayHello(log, job, host);
+      log.line(`Running with flagfall-runner ${RUNNER_VERSION}`);
+      log.line(`  on ${host.name} ${host.shortToken}, system ID: ${host.systemId}`);
       if (prepared) throw prepared;
       outcome = canceled.signal.aborted
-        ? { state: 'failed', reason: 'job_canceled', message: 'canceled' }
+        ? CANCELED
         : await executeJob({
             job,
             workspace,
@@ -90,7 +112,12 @@ export async function runJob(job: JobPayload, slot: JobSlot, pipe: OutputPipe, h
             log,
             pipe,
             marker,
+            coordinator: host.coordinator,
+            cache: { store: host.cache, scope: join(host.shortToken, `project-${job.projectId}`) },
+            createExecutor: (given) => createExecutor(given, host),
+            trustsCheckouts: !isDocker,
             buildsDir: host.buildsDir,
+            archivePath: join(host.stateDir, `archive-${marker.value}`),
             environment: host.environment,
             canceled: canceled.signal,
             aborted: ended.signal,
@@ -100,11 +127,16 @@ export async function runJob(job: JobPayload, slot: JobSlot, pipe: OutputPipe, h
     } catch (error) {
       outcome = systemFailure(error as Error);
     }
-    clearTimeout(timer);
-    // Before the report: once a job counts as ended, nothing of it is left.
-    const left = await leaveNothing(marker, workspace.temporary);
     try {
-      if (left) log.line(`\x1b[0;33mWARNING: ${left}\x1b[0;m`);
+      // Before the report: once a job counts as ended, nothing of it is left.
+      await log.section(
+        'cleanup_file_variables',
+        'Cleaning up project directory and file based variables',
+        async () => {
+          const left = await leaveNothing(marker, workspace.temporary);
+          if (left) log.line(`\x1b[0;33mWARNING: ${left}\x1b[0;m`);
+        },
+      );
       log.line(outcome.state === 'success' ? 'Job succeeded' : `ERROR: Job failed: ${outcome.message}`);
     } catch (error) {
       // A log that cannot be written on (a full disk) must not keep the result from being reported.
@@ -116,25 +148,18 @@ export async function runJob(job: JobPayload, slot: JobSlot, pipe: OutputPipe, h
     if (delivery.kind === 'refused') return `${verdict}; the coordinator had ended it already`;
     return `${verdict}; COULD NOT BE REPORTED: ${delivery.why}`;
   } finally {
-    clearTimeout(timer);
     host.stopped.removeEventListener('abort', onStop);
     log.close();
   }
 }
 
+function createExecutor(given: ExecutorJob, host: JobHost) {
+  return host.docker ? new DockerExecutor(given, host.docker, host) : new ShellExecutor(given);
+}
+
 /** `PUT state=running`, the sign that the job arrived (runner-api.md §2.5); no answer is no obstacle. */
 async function acknowledge({ coordinator, giveUp }: JobHost, job: JobPayload): Promise<Answer | undefined> {
   return coordinator.updateJob(job, { state: 'running', output: {} }, giveUp).catch(() => undefined);
-}
-
-function sayHello(log: JobLog, job: JobPayload, host: JobHost): void {
-  log.line(`Running with flagfall-runner ${RUNNER_VERSION}`);
-  log.line(`  on ${host.name} ${host.shortToken}, system ID: ${host.systemId}`);
-  if (job.asksForArtifacts) {
-    log.line('\x1b[0;33mWARNING: this runner does not transfer artifacts: none are downloaded or uploaded\x1b[0;m');
-  }
-  if (job.asksForCache)
-    log.line('\x1b[0;33mWARNING: this runner does not keep a cache: none is restored or saved\x1b[0;m');
 }
 
 async function leaveNothing(marker: ReturnType<typeof createMarker>, temporary: string): Promise<string | undefined> {

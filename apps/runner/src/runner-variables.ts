@@ -1,4 +1,4 @@
-import { ARCHITECTURE } from './coordinator.js';
+import { ARCHITECTURE } from './http-client.js';
 import type { JobPayload, JobVariable } from './job.payload.js';
 import { RUNNER_VERSION } from './version.js';
 import { environmentFile, type Workspace } from './workspace.js';
@@ -14,8 +14,9 @@ export function runnerVariables(
   job: JobPayload,
   workspace: Workspace,
   slot: JobSlot,
-  runner: { buildsDir: string; shortToken: string },
+  runner: { buildsDir: string; shortToken: string; isDocker: boolean; defaultImage: string },
 ): JobVariable[] {
+  const image = runner.isDocker ? job.image.name || runner.defaultImage : job.image.name;
   const values: Record<string, string> = {
     CI_SERVER: 'yes',
     CI_BUILDS_DIR: runner.buildsDir,
@@ -28,10 +29,10 @@ export function runnerVariables(
     CI_RUNNER_VERSION: RUNNER_VERSION,
     CI_RUNNER_REVISION: RUNNER_VERSION,
     CI_RUNNER_EXECUTABLE_ARCH: `${process.platform}/${ARCHITECTURE}`,
-    CI_SHARED_ENVIRONMENT: 'true',
+    [runner.isDocker ? 'CI_DISPOSABLE_ENVIRONMENT' : 'CI_SHARED_ENVIRONMENT']: 'true',
     RUNNER_TEMP_PROJECT_DIR: workspace.temporary,
     GITLAB_ENV: environmentFile(workspace),
-    ...(job.imageName === '' ? {} : { CI_JOB_IMAGE: job.imageName }),
+    ...(image === '' ? {} : { CI_JOB_IMAGE: image }),
   };
   return Object.entries(values).map(([key, value]) => ({ key, value, raw: true }));
 }

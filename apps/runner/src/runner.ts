@@ -1,14 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { askedPause, Coordinator, describeAnswer, type Answer } from './coordinator.js';
+import { CacheStore } from './cache/cache-store.js';
+import { askedPause, Coordinator, describeAnswer } from './coordinator.js';
+import { checkDocker, type DockerSettings } from './executors/docker.executor.js';
+import type { Answer } from './http-client.js';
+import { DirectoryLock } from './directory-lock.js';
 import { OutputPipe } from './job-process.js';
 import { identifyJob, parseJob, type JobPayload } from './job.payload.js';
 import { pause } from './pause.js';
 import { FIRST_POLL, nextPoll, type PollResult } from './polling.js';
 import { runJob, type JobHost } from './run-job.js';
-import { shortenToken } from './workspace.js';
+import { readSystemId, stateDirectory, SYSTEM_ID } from './system-id.js';
+import { projectDirectory, shortenToken } from './workspace.js';
 
 export interface RunnerOptions {
   /** Of the coordinator, without `/api/v4`. */
@@ -17,6 +22,12 @@ export interface RunnerOptions {
   token: string;
   /** Directory for checkouts, made if absent; of one runner process alone. */
   buildsDir: string;
+  /** Directory for caches, which several runners may share; within the builds directory by default. */
+  cacheDir?: string;
+  /** Bytes that all caches together may take; 10 GiB by default. */
+  cacheLimitBytes?: number;
+  /** Runs jobs in containers; in a shell of this machine where it is not given. */
+  docker?: DockerSettings;
   /** Jobs at once; 1 by default. */
   concurrency?: number;
   /** As job logs show it; the host name by default. */
@@ -33,6 +44,8 @@ export interface RunnerOptions {
   say?: (line: string) => void;
 }
 
+/** The default directory of caches, among the runner's own files. */
+const CACHE = 'cache';
 /** What an aborted job has to end its processes and be reported. */
 const REPORT_MS = 8000;
 
@@ -47,8 +60,8 @@ export class Runner {
   private readonly draining = new AbortController();
   private readonly stopped = new AbortController();
   private readonly giveUp = new AbortController();
-  /** Numbers of a project's jobs that run now, by project. */
-  private readonly slots = new Map<number, Set<number>>();
+  /** Numbers of the jobs that run now, by the directory of their project: no two may share a checkout. */
+  private readonly slots = new Map<string, Set<number>>();
   private claimed = 0;
   private running: Promise<void> | undefined;
   private lastTrouble = '';
@@ -94,31 +107,53 @@ export class Runner {
 
   private async run(): Promise<void> {
     const buildsDir = resolve(this.options.buildsDir);
-    const stateDir = join(buildsDir, '.flagfall');
-    await mkdir(stateDir, { recursive: true, mode: 0o700 });
-    const systemId = await readSystemId(join(stateDir, 'system-id'));
-    const coordinator = new Coordinator(this.options.url, this.options.token, systemId);
-    const host: JobHost = {
+    const systemId = await readSystemId(buildsDir);
+    const lock = await DirectoryLock.take(stateDirectory(buildsDir));
+    if (lock === undefined) {
+      throw new Error(`another runner uses the builds directory ${buildsDir}: give each one of its own (--builds-dir)`);
+    }
+    const { docker } = this.options;
+    const coordinator = new Coordinator(this.options.url, this.options.token, systemId, docker ? 'docker' : 'shell');
+    try {
+      const host = await this.prepareHost(buildsDir, systemId, coordinator);
+      await Promise.all(Array.from({ length: this.concurrency }, (_, worker) => this.work(worker, host)));
+    } finally {
+      coordinator.close();
+      await lock.release();
+    }
+  }
+
+  /** What is missing on the machine is told here, at the start, not when a job was taken. */
+  private async prepareHost(buildsDir: string, systemId: string, coordinator: Coordinator): Promise<JobHost> {
+    const stateDir = stateDirectory(buildsDir);
+    const environment = this.options.environment ?? process.env;
+    const shortToken = shortenToken(this.options.token);
+    const { docker } = this.options;
+    await removeLeftOver(stateDir);
+    await (await createPipe(stateDir)).remove();
+    if (docker) {
+      await checkDocker(environment, systemId, buildsDir);
+      // Below it everybody may read and write, since a container's user may be anybody.
+      await mkdir(join(buildsDir, shortToken), { recursive: true, mode: 0o700 });
+    }
+    const cacheDir = resolve(this.options.cacheDir ?? join(stateDir, CACHE));
+    await mkdir(cacheDir, { recursive: true, mode: 0o700 });
+    return {
       coordinator,
       name: this.options.name ?? hostname(),
       systemId,
-      shortToken: shortenToken(this.options.token),
+      shortToken,
       runnerToken: this.options.token,
       buildsDir,
       stateDir,
-      environment: this.options.environment ?? process.env,
+      environment,
+      docker,
+      cache: new CacheStore(cacheDir, this.options.cacheLimitBytes ?? 10 * 1024 ** 3),
       outputLimitBytes: this.options.outputLimitBytes ?? 4 * 1024 * 1024,
       terminationGraceMs: this.options.terminationGraceMs ?? 10 * 60_000,
       stopped: this.stopped.signal,
       giveUp: this.giveUp.signal,
     };
-    // What is missing on the machine is told at the start, not when a job was taken.
-    await (await createPipe(stateDir)).remove();
-    try {
-      await Promise.all(Array.from({ length: this.concurrency }, (_, worker) => this.work(worker, host)));
-    } finally {
-      coordinator.close();
-    }
   }
 
   /** One worker: asks, runs what it gets, asks again. */
@@ -201,14 +236,17 @@ export class Runner {
       return this.reportUnreadable(body, error as Error, host.coordinator);
     }
     const title = printable(`job ${job.id} (${job.name}) of ${job.projectPath || `project ${job.projectId}`}`);
-    const project = this.occupySlot(job.projectId);
+    const directory = projectDirectory(job.git, job.projectId);
+    const project = this.occupySlot(directory);
     this.say(`${title}: taken`);
+    const began = Date.now();
     try {
-      this.say(`${title}: ${printable(await runJob(job, { worker, project }, pipe, host))}`);
+      const end = await runJob(job, { worker, project }, pipe, host);
+      this.say(`${title}: ${printable(end)} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
     } catch (error) {
       this.say(`${title}: failed, ${printable((error as Error).message)}`);
     } finally {
-      this.slots.get(job.projectId)?.delete(project);
+      this.slots.get(directory)?.delete(project);
     }
   }
 
@@ -230,9 +268,9 @@ export class Runner {
   }
 
   /** The lowest number that no running job of the project has; it names the checkout, so that it is found again. */
-  private occupySlot(projectId: number): number {
-    const used = this.slots.get(projectId) ?? new Set<number>();
-    this.slots.set(projectId, used);
+  private occupySlot(directory: string): number {
+    const used = this.slots.get(directory) ?? new Set<number>();
+    this.slots.set(directory, used);
     let slot = 0;
     while (used.has(slot)) slot++;
     used.add(slot);
@@ -251,17 +289,15 @@ export class Runner {
   }
 }
 
-function createPipe(stateDir: string): Promise<OutputPipe> {
-  return OutputPipe.create(join(stateDir, `pipe-${randomBytes(8).toString('hex')}`));
+/** What a runner that was killed had begun to write. */
+async function removeLeftOver(stateDir: string): Promise<void> {
+  const kept = [SYSTEM_ID, CACHE, 'lock'];
+  const left = (await readdir(stateDir)).filter((name) => !kept.includes(name));
+  await Promise.all(left.map((name) => rm(join(stateDir, name), { recursive: true, force: true })));
 }
 
-/** Tells this machine from others that use the same token (runner-api.md §1.8); made once and kept. */
-async function readSystemId(path: string): Promise<string> {
-  const kept = (await readFile(path, 'utf8').catch(() => '')).trim();
-  if (/^[rs]_[0-9a-zA-Z]{12}$/.test(kept)) return kept;
-  const fresh = `r_${randomBytes(6).toString('hex')}`;
-  await writeFile(path, `${fresh}\n`, { mode: 0o600 });
-  return fresh;
+function createPipe(stateDir: string): Promise<OutputPipe> {
+  return OutputPipe.create(join(stateDir, `pipe-${randomBytes(8).toString('hex')}`));
 }
 
 /** Names come from users: without control characters they cannot move the operator's cursor. */

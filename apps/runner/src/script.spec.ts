@@ -12,11 +12,12 @@ test('one script: exports, directory, modes, each entry printed and run', () => 
   expect(text.replaceAll('\x1b', '<ESC>')).toBe(`export A='it'\\''s $HOME'
 export F='/tmp/F'
 cd -- '/builds/app' || exit 1
-set -eo pipefail
-set +o noclobber
-builtin printf '%s\\n' '<ESC>[32;1m$ make all<ESC>[0;m'
+if [ -n "\${BASH_VERSION:-}" ]; then set -o pipefail; elif (set -o pipefail) 2>/dev/null; then set -o pipefail; fi
+set -e
+set +C
+command printf '%s\\n' '<ESC>[32;1m$ make all<ESC>[0;m'
 make all
-builtin printf '%s\\n' '<ESC>[32;1m$ cat <<END # collapsed multi-line command<ESC>[0;m'
+command printf '%s\\n' '<ESC>[32;1m$ cat <<END # collapsed multi-line command<ESC>[0;m'
 cat <<END
 text
 END
@@ -25,7 +26,7 @@ exit 0
 });
 
 test('CI_DEBUG_TRACE prints every command', () => {
-  expect(generateScript({ ...source, lines: [], debugTrace: true })).toContain('\nset -o xtrace\n');
+  expect(generateScript({ ...source, lines: [], debugTrace: true })).toContain('\nset -x\n');
 });
 
 test.each(["a'b", '$(id)', '`id`', 'a\nb', '', '\\', '--', "'; rm -rf /; '"])('%j is one word', (text) => {

@@ -67,15 +67,17 @@ test('clean and submodules follow their variables', () => {
   expect(cleanArguments(settings({}))).toEqual(['clean', '-ffdx']);
   expect(cleanArguments(settings({ GIT_CLEAN_FLAGS: '-ffd -e cache/' }))).toEqual(['clean', '-ffd', '-e', 'cache/']);
   expect(cleanArguments(settings({ GIT_CLEAN_FLAGS: 'none' }))).toBeUndefined();
-  expect(submoduleArguments(job(), settings({}))).toEqual([]);
+  expect(submoduleArguments(job(), settings({}), true)).toEqual([]);
   expect(
-    submoduleArguments(job(), settings({ GIT_SUBMODULE_STRATEGY: 'recursive', GIT_SUBMODULE_PATHS: 'a b' })).map(
+    submoduleArguments(job(), settings({ GIT_SUBMODULE_STRATEGY: 'recursive', GIT_SUBMODULE_PATHS: 'a b' }), true).map(
       (args) => args.join(' '),
     ),
   ).toEqual([
     'submodule init -- a b',
     'submodule sync --recursive -- a b',
     'submodule update --init --recursive --depth 20 -- a b',
+    'submodule --quiet foreach --recursive git reset --quiet --hard',
+    "submodule --quiet foreach --recursive git 'clean' '-ffdx'",
   ]);
 });
 
@@ -107,6 +109,7 @@ test.each([
   ['https://host/a%2f..%2fb.git', 'a%2f..%2fb'],
   ['https://host/a/b c.git', 'a/b%20c'],
   ['https://host/', 'project-12'],
+  ['https://host/team/app.tmp.git', 'project-12'],
   ['file:///srv/x.git', 'project-12'],
   ['/srv/x.git', 'project-12'],
   ['', 'project-12'],

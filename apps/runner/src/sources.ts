@@ -1,5 +1,6 @@
 import type { JobPayload } from './job.payload.js';
 import { remoteUrl } from './git-remote.js';
+import { quote } from './script.js';
 import { RUNNER_VERSION } from './version.js';
 
 type GitStrategy = 'clone' | 'fetch' | 'none' | 'empty';
@@ -65,9 +66,10 @@ export function cleanArguments(setting: Settings): string[] | undefined {
 
 /**
  * The git calls that bring the submodules, by `GIT_SUBMODULE_STRATEGY` and its companions; none where it is `none` or not set.
+ * @param reused whether the copy at hand may hold what an earlier job left in its submodules
  * @throws {Error} when the strategy is unknown
  */
-export function submoduleArguments({ git }: JobPayload, setting: Settings): string[][] {
+export function submoduleArguments({ git }: JobPayload, setting: Settings, reused: boolean): string[][] {
   const strategy = setting('GIT_SUBMODULE_STRATEGY') ?? '';
   if (strategy === '' || strategy === 'none') return [];
   if (strategy !== 'normal' && strategy !== 'recursive') {
@@ -78,6 +80,8 @@ export function submoduleArguments({ git }: JobPayload, setting: Settings): stri
   const history = depth > 0 ? ['--depth', String(depth)] : [];
   const paths = words(setting('GIT_SUBMODULE_PATHS'), []);
   const flags = words(setting('GIT_SUBMODULE_UPDATE_FLAGS'), []);
+  const clean = cleanArguments(setting);
+  const each = (command: string) => ['submodule', '--quiet', 'foreach', ...recursive, command];
   return [
     ['submodule', 'init', ...(paths.length > 0 ? ['--', ...paths] : [])],
     ['submodule', 'sync', ...recursive, ...(paths.length > 0 ? ['--', ...paths] : [])],
@@ -90,6 +94,8 @@ export function submoduleArguments({ git }: JobPayload, setting: Settings): stri
       ...flags,
       ...(paths.length > 0 ? ['--', ...paths] : []),
     ],
+    ...(reused ? [each('git reset --quiet --hard')] : []),
+    ...(reused && clean ? [each(`git ${clean.map(quote).join(' ')}`)] : []),
   ];
 }
 

@@ -1,5 +1,6 @@
 import { offsetAfterRefusal } from './content-range.js';
-import { askedPause, describeAnswer, type Answer, type Coordinator, type JobUpdate } from './coordinator.js';
+import { askedPause, describeAnswer, type Coordinator, type JobUpdate } from './coordinator.js';
+import type { Answer } from './http-client.js';
 import type { JobLog } from './job-log.js';
 import type { JobPayload } from './job.payload.js';
 import { reportableReason, type JobOutcome } from './outcome.js';

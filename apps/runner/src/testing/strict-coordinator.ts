@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { crc32 } from 'node:zlib';
@@ -9,6 +10,16 @@ interface ScriptedAnswer {
   headers?: Record<string, string>;
 }
 
+/** What came in one upload. */
+export interface UploadedArtifact {
+  query: Record<string, string>;
+  fileName: string;
+  size: number;
+  sha256: string;
+  /** Empty where the coordinator does not keep them. */
+  bytes: Buffer;
+}
+
 /** A job as the coordinator knows it, and all that the runner told about it. */
 export class CoordinatorJob {
   log: Buffer = Buffer.alloc(0);
@@ -17,6 +28,7 @@ export class CoordinatorJob {
   acknowledged = false;
   final: Record<string, any> | undefined;
   readonly updates: Record<string, any>[] = [];
+  readonly artifacts: UploadedArtifact[] = [];
   patches = 0;
 
   constructor(
@@ -36,6 +48,8 @@ export class CoordinatorJob {
  */
 export class StrictCoordinator {
   readonly violations: string[] = [];
+  /** Large artifacts are counted and hashed, not kept. */
+  keepsArtifacts = true;
   readonly jobs = new Map<number, CoordinatorJob>();
   readonly requests: { method: string; path: string; body: any }[] = [];
   /** How long an empty request is held. */
@@ -43,6 +57,7 @@ export class StrictCoordinator {
   updateInterval = 1;
   /** Answers in place of the protocol's; `drop` closes the connection without one. */
   intercept: (method: string, path: string, body: Buffer) => ScriptedAnswer | 'drop' | undefined = () => undefined;
+  private readonly payloads: Record<string, any>[] = [];
   private readonly queue: Record<string, unknown>[] = [];
   private readonly waiters = new Set<() => void>();
   private readonly watchers = new Set<() => void>();
@@ -69,7 +84,7 @@ export class StrictCoordinator {
     const id = this.nextId++;
     const job = new CoordinatorJob(id, `glcbt-job${id}token`);
     this.jobs.set(id, job);
-    this.queue.push({
+    const whole = {
       id,
       token: job.token,
       job_info: { id, name: 'test', stage: 'test', project_id: 12, project_full_path: 'demo/app' },
@@ -82,7 +97,9 @@ export class StrictCoordinator {
       features: { trace_sections: true, failure_reasons: ['script_failure', 'job_canceled'] },
       ...payload,
       variables: [{ key: 'GIT_STRATEGY', value: 'none' }, ...(payload['variables'] ?? [])],
-    });
+    };
+    this.queue.push(whole);
+    this.payloads.push(whole);
     for (const wake of this.waiters) wake();
     return job;
   }
@@ -109,6 +126,11 @@ export class StrictCoordinator {
     });
   }
 
+  /** An entry of `dependencies` for what a job uploaded. */
+  dependencyOn(job: CoordinatorJob, name = 'earlier'): Record<string, unknown> {
+    return { id: job.id, name, token: `glcbt-reads${job.id}`, artifacts_file: { filename: 'artifacts.zip', size: 1 } };
+  }
+
   async ended(job: CoordinatorJob): Promise<void> {
     await this.until(() => job.final !== undefined);
   }
@@ -128,6 +150,10 @@ export class StrictCoordinator {
 
   private createServer(): http.Server {
     return http.createServer((request, response) => {
+      if (request.method === 'POST' && /^\/api\/v4\/jobs\/\d+\/artifacts\b/.test(request.url ?? '')) {
+        void this.takeArtifact(request, response);
+        return;
+      }
       const parts: Buffer[] = [];
       request.on('data', (part: Buffer) => parts.push(part));
       request.on('end', () => void this.answer(request, response, Buffer.concat(parts)));
@@ -138,20 +164,18 @@ export class StrictCoordinator {
     const { pathname, searchParams } = new URL(request.url ?? '', this.url);
     const method = request.method ?? '';
     const path = pathname.replace('/api/v4/', '');
-    const expect = (holds: boolean, rule: string) => {
-      if (!holds) this.violations.push(`${method} ${pathname}: ${rule}`);
-    };
-    expect(pathname.startsWith('/api/v4/'), 'outside of /api/v4');
-    expect(/^[0-9a-f]{32}$/.test(String(request.headers['x-request-id'])), 'X-Request-Id is 32 hex digits');
-    expect(Number(request.headers['content-length']) === body.length, 'Content-Length');
-    expect(/^flagfall-runner \d/.test(request.headers['user-agent'] ?? ''), 'User-Agent');
-    const json = method === 'PATCH' ? undefined : JSON.parse(body.toString());
+    const expect = this.expectations(request);
+    expect(Number(request.headers['content-length'] ?? 0) === body.length, 'Content-Length');
+    const json = method === 'PATCH' || method === 'GET' ? undefined : JSON.parse(body.toString());
     this.requests.push({ method, path, body: json });
     this.look();
     const scripted = this.intercept(method, path, body);
     if (scripted === 'drop') request.socket.destroy();
     else if (scripted) response.writeHead(scripted.status, scripted.headers).end();
     else if (method === 'POST' && path === 'jobs/request') await this.giveJob(request, response, json, expect);
+    else if (method === 'GET') this.giveArtifact(request, response, path, searchParams, expect);
+    else if (path === 'runners/verify') this.verify(request, response, json, expect);
+    else if (method === 'DELETE') this.forget(response, path, json, expect);
     else if (method === 'PUT') this.update(request, response, path, json, expect);
     else if (method === 'PATCH') this.append(request, response, path, searchParams, body, expect);
     else {
@@ -159,6 +183,126 @@ export class StrictCoordinator {
       response.writeHead(404).end();
     }
     this.look();
+  }
+
+  private expectations(request: http.IncomingMessage): (holds: boolean, rule: string) => void {
+    const expect = (holds: boolean, rule: string) => {
+      if (!holds) this.violations.push(`${request.method} ${request.url}: ${rule}`);
+    };
+    expect(request.url?.startsWith('/api/v4/') ?? false, 'outside of /api/v4');
+    expect(/^[0-9a-f]{32}$/.test(String(request.headers['x-request-id'])), 'X-Request-Id is 32 hex digits');
+    expect(/^flagfall-runner \d/.test(request.headers['user-agent'] ?? ''), 'User-Agent');
+    return expect;
+  }
+
+  private verify(
+    request: http.IncomingMessage,
+    response: http.ServerResponse,
+    body: any,
+    expect: (holds: boolean, rule: string) => void,
+  ): void {
+    expect(request.headers['runner-token'] === body.token, 'token in header and body');
+    expect(/^r_[0-9a-z]{12}$/.test(body.system_id), 'system_id');
+    if (body.token !== RUNNER_TOKEN) return void response.writeHead(403).end();
+    const answer = { id: 9, token: body.token, token_expires_at: null };
+    response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(answer));
+  }
+
+  private forget(
+    response: http.ServerResponse,
+    path: string,
+    body: any,
+    expect: (holds: boolean, rule: string) => void,
+  ): void {
+    expect(path === 'runners/managers', 'a glrt- runner is unregistered by its manager');
+    expect(/^r_[0-9a-z]{12}$/.test(body.system_id), 'system_id');
+    response.writeHead(body.token === RUNNER_TOKEN ? 204 : 403).end();
+  }
+
+  /** Takes an upload as it comes: nothing of it is held that is not to be kept. */
+  private async takeArtifact(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    const expect = this.expectations(request);
+    const { pathname, searchParams } = new URL(request.url ?? '', this.url);
+    const path = pathname.replace('/api/v4/', '');
+    this.requests.push({ method: 'POST', path, body: undefined });
+    const job = this.find(request, path, /^jobs\/(\d+)\/artifacts$/, expect);
+    expect(request.headers['transfer-encoding'] === 'chunked', 'uploads are chunked');
+    expect(request.headers['content-length'] === undefined, 'uploads have no Content-Length');
+    expect(job?.final === undefined, 'artifacts come before the final state');
+    const query = Object.fromEntries(searchParams);
+    for (const [key, value] of Object.entries(query)) {
+      expect(['artifact_format', 'artifact_type', 'expire_in'].includes(key) && value !== '', `query ${key}`);
+    }
+    const scripted = this.intercept('POST', path, Buffer.alloc(0));
+    if (scripted === 'drop') return void request.socket.destroy();
+    if (scripted) {
+      // As a server does that has read enough.
+      response.writeHead(scripted.status, { Connection: 'close', ...scripted.headers }).end();
+      return this.look();
+    }
+    const boundary = /^multipart\/form-data; boundary=([A-Za-z0-9-]{1,70})$/.exec(
+      request.headers['content-type'] ?? '',
+    )?.[1];
+    expect(boundary !== undefined, 'multipart with a boundary');
+    const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
+    const hash = createHash('sha256');
+    const kept: Buffer[] = [];
+    let size = 0;
+    let fileName: string | undefined;
+    let open = Buffer.alloc(0);
+    const add = (bytes: Buffer) => {
+      hash.update(bytes);
+      size += bytes.length;
+      if (this.keepsArtifacts) kept.push(bytes);
+    };
+    try {
+      for await (const chunk of request as AsyncIterable<Buffer>) {
+        open = Buffer.concat([open, chunk]);
+        const end = fileName === undefined ? open.indexOf('\r\n\r\n') : -1;
+        if (end >= 0) {
+          const head = open.subarray(0, end).toString();
+          const form =
+            /^--(\S+)\r\nContent-Disposition: form-data; name="file"; filename="([^"]+)"\r\nContent-Type: application\/octet-stream$/;
+          expect(form.exec(head)?.[1] === boundary, `one part named file: ${head}`);
+          fileName = form.exec(head)?.[2] ?? '';
+          open = open.subarray(end + 4);
+        }
+        if (fileName === undefined || open.length <= tail.length) continue;
+        add(open.subarray(0, open.length - tail.length));
+        open = Buffer.from(open.subarray(open.length - tail.length));
+      }
+    } catch {
+      // The runner ended the upload.
+      return;
+    }
+    expect(open.equals(tail), 'the end of the multipart body');
+    job?.artifacts.push({
+      query,
+      fileName: fileName ?? '',
+      size,
+      sha256: hash.digest('hex'),
+      bytes: Buffer.concat(kept),
+    });
+    response.writeHead(201, { 'Content-Type': 'application/json' }).end('{}');
+    this.look();
+  }
+
+  private giveArtifact(
+    request: http.IncomingMessage,
+    response: http.ServerResponse,
+    path: string,
+    query: URLSearchParams,
+    expect: (holds: boolean, rule: string) => void,
+  ): void {
+    const id = Number(/^jobs\/(\d+)\/artifacts$/.exec(path)?.[1]);
+    const tries = this.requests.filter((one) => one.method === 'GET' && one.path === path).length;
+    expect(tries > 1 || query.get('direct_download') === 'true', 'the first try welcomes a redirect');
+    const tokens = this.payloads.flatMap((payload) => payload['dependencies'] ?? []).filter((one) => one.id === id);
+    const known = tokens.some((one) => one.token === request.headers['job-token']);
+    expect(known, 'JOB-TOKEN of the dependency');
+    const archive = this.jobs.get(id)?.artifacts.find((one) => one.query['artifact_type'] === 'archive');
+    if (!known || !archive) return void response.writeHead(known ? 404 : 401).end();
+    response.writeHead(200, { 'Content-Type': 'application/zip' }).end(archive.bytes);
   }
 
   private look(): void {

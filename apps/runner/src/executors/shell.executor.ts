@@ -1,0 +1,47 @@
+import { constants } from 'node:fs';
+import { access, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { StageFailure } from '../outcome.js';
+import type { Executor, ExecutorJob, StageScript } from './executor.js';
+
+/** Runs scripts in a login shell on this machine, with the rights of the runner's user: bash, or sh where there is none. */
+export class ShellExecutor implements Executor {
+  private shell = 'bash';
+
+  constructor(private readonly run: ExecutorJob) {}
+
+  async prepare(): Promise<void> {
+    const { log, env } = this.run;
+    const shell = await firstInstalled(['bash', 'sh'], env['PATH'] ?? '');
+    if (shell === undefined) {
+      throw new StageFailure('runner_system_failure', `there is neither bash nor sh in the PATH, ${env['PATH']}`);
+    }
+    this.shell = shell;
+    log.line(`Using Shell (${shell}) executor on ${hostname()}...`);
+  }
+
+  async runScript({ name, text, endings }: StageScript): Promise<number> {
+    const { workspace, env, runProgram } = this.run;
+    await writeFile(join(workspace.temporary, name), text, { mode: 0o600 });
+    return runProgram({ file: this.shell, args: ['-l', name], cwd: workspace.temporary, env, endings });
+  }
+
+  async cleanUp(): Promise<void> {
+    // The marker in their environment finds the processes that are left, whatever the executor.
+  }
+}
+
+/** The first of some programs that the search path has. */
+async function firstInstalled(names: readonly string[], searchPath: string): Promise<string | undefined> {
+  for (const name of names) {
+    for (const directory of searchPath.split(delimiter)) {
+      const found = await access(join(directory, name), constants.X_OK).then(
+        () => true,
+        () => false,
+      );
+      if (found) return name;
+    }
+  }
+  return undefined;
+}
