@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, appendFile, lstat, mkdir, readdir } from 'node:fs/promises';
+import { access, lstat, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { JobPayload } from './job.payload.js';
 import {
@@ -8,8 +8,7 @@ import {
   cleanArguments,
   fetchArguments,
   gitStrategy,
-  initArguments,
-  remoteConfiguration,
+  repositoryConfiguration,
   submoduleArguments,
   type Settings,
 } from './sources.js';
@@ -75,22 +74,21 @@ async function bringSources(run: SourcesRun, mayReuse: boolean): Promise<number>
 async function updateCheckout(run: SourcesRun, reuse: boolean): Promise<number> {
   const { job, directory, setting, say } = run;
   const { depth, ref, sha } = job.git;
-  if (reuse) await resetRepository(join(directory, '.git'));
+  const repository = join(directory, '.git');
+  if (reuse) await resetRepository(repository);
   else await renew(directory);
-  const init = await run.git(initArguments(job));
-  if (init !== 0) return init;
-  await appendFile(join(directory, '.git', 'config'), remoteConfiguration(job));
+  await makeRepository(repository, job);
 
   say(`${reuse ? 'Fetching changes' : 'Cloning repository'}${depth > 0 ? ` with git depth set to ${depth}` : ''}...`);
-  const shallow = reuse && (await exists(join(directory, '.git', 'shallow')));
-  const fetch = await run.git(fetchArguments(job, setting, shallow));
+  const copy = !reuse ? 'none' : (await exists(join(repository, 'shallow'))) ? 'shallow' : 'whole';
+  const fetch = await run.git(fetchArguments(job, setting, copy));
   if (fetch !== 0) return fetch;
   if (setting('GIT_CHECKOUT') === 'false') {
     say('Skipping Git checkout');
     return 0;
   }
   say(`Checking out ${sha.slice(0, 8)} as detached HEAD (ref is ${ref})...`);
-  const clean = cleanArguments(setting);
+  const clean = reuse ? cleanArguments(setting) : undefined;
   const rest = [
     ['checkout', '--force', '--quiet', '--detach', sha],
     ...(clean ? [clean] : []),
@@ -105,7 +103,7 @@ async function updateCheckout(run: SourcesRun, reuse: boolean): Promise<number> 
 }
 
 /** What a repository keeps from job to job: objects, refs, and what speeds up the next checkout. */
-const KEPT = ['HEAD', 'index', 'lfs', 'modules', 'objects', 'packed-refs', 'refs', 'shallow'];
+const KEPT = ['index', 'lfs', 'modules', 'objects', 'packed-refs', 'refs', 'shallow'];
 
 /**
  * Takes out of a repository all that an earlier job may have left to act in this one: configuration (commands in `core.fsmonitor`,
@@ -118,19 +116,33 @@ async function resetRepository(repository: string): Promise<void> {
   await Promise.all(left.map((path) => removeTree(path)));
 }
 
+/** What git takes for a repository: a head, objects and refs; what is there stays. */
+async function makeRepository(repository: string, job: JobPayload): Promise<void> {
+  await mkdir(repository, { recursive: true });
+  await Promise.all([
+    mkdir(join(repository, 'objects'), { recursive: true }),
+    mkdir(join(repository, 'refs'), { recursive: true }),
+    writeFile(join(repository, 'HEAD'), 'ref: refs/heads/main\n'),
+    writeFile(join(repository, 'config'), repositoryConfiguration(job, process.platform)),
+  ]);
+}
+
 async function renew(directory: string): Promise<void> {
   await removeTree(directory);
   await mkdir(directory, { recursive: true });
 }
 
 /**
- * Whether there is a repository to fetch into. A file or link named `.git` leads elsewhere and is not reused. Where jobs are kept from
+ * Whether there is a repository to fetch into. A file or link in place of one of its directories leads
+ * elsewhere and is not reused. Where jobs are kept from
  * what the runner's user may do, neither are links anywhere within, nor repositories of submodules, which need their configuration.
  */
 async function isReusable(directory: string, trusted: boolean): Promise<boolean> {
   const repository = join(directory, '.git');
-  const entry = await lstat(repository).catch(() => undefined);
-  if (!entry?.isDirectory()) return false;
+  for (const path of [repository, join(repository, 'objects'), join(repository, 'refs')]) {
+    const entry = await lstat(path).catch(() => undefined);
+    if (!entry?.isDirectory()) return false;
+  }
   if (trusted) return true;
   const entries = await readdir(repository, { recursive: true, withFileTypes: true });
   return entries.every((one) => {

@@ -156,7 +156,8 @@ class JobStages {
 
   private async beforeSteps(): Promise<JobOutcome> {
     const { job, log } = this.execution;
-    await log.section('prepare_executor', 'Preparing the executor', () => this.executor.prepare());
+    const title = `Preparing the "${this.executor.name}" executor`;
+    await log.section('prepare_executor', title, () => this.executor.prepare());
     await log.section('prepare_script', 'Preparing environment', async () => log.line(`Running on ${hostname()}...`));
     const sources = await log.section('get_sources', 'Getting source from Git repository', () => this.getSources());
     const stopped = this.interruption();

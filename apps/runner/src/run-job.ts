@@ -48,8 +48,6 @@ export interface JobHost {
  * @returns a line for the operator: how it ended
  */
 export async function runJob(job: JobPayload, slot: JobSlot, pipe: OutputPipe, host: JobHost): Promise<string> {
-  // Not acknowledged, the job goes back to the queue and runs elsewhere (runner-api.md §2.5).
-  if (host.stopped.aborted) return 'handed back, the runner is stopping';
   const workspace = locateWorkspace(host.buildsDir, host.shortToken, slot.project, job);
   const isDocker = host.docker !== undefined;
   const own = runnerVariables(job, workspace, slot, { ...host, isDocker, defaultImage: host.docker?.image ?? '' });

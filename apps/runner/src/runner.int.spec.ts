@@ -134,6 +134,55 @@ describe('variables', () => {
   });
 });
 
+describe('the log', () => {
+  test('timestamps are off by default and on by FF_TIMESTAMPS, masked across them as without', async () => {
+    const script = [
+      'printf "one\\ntwo"; sleep 0.05; echo " more"',
+      'echo "$KEY"',
+      'printf "\\xc3"; sleep 0.05; printf "\\xa9\\n"',
+    ];
+    const variables = [{ key: 'KEY', value: 'first line\nsecond line', masked: true }];
+    const plain = coordinator.enqueue(script, { variables });
+    const stamped = coordinator.enqueue(script, { variables: [...variables, { key: 'FF_TIMESTAMPS', value: 'true' }] });
+    startRunner();
+    await coordinator.ended(stamped);
+    const stamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z 0[01][OE][ +]/;
+    expect(plain.text.split('\n').filter((line) => stamp.test(line))).toEqual([]);
+    const lines = stamped.text.split('\n').slice(0, -1);
+    expect(lines.filter((line) => !stamp.test(line))).toEqual([]);
+    // A reader that takes the stamps away, and joins what goes on, has the log without them.
+    const joined = stamped.log
+      .toString()
+      .replaceAll(/\n.{27} ...\+/g, '')
+      .replaceAll(/^.{27} ... /gm, '');
+    const comparable = (text: string) => text.replaceAll(/section_(start|end):\d+/g, 'section_$1');
+    expect(comparable(joined)).toBe(comparable(plain.log.toString()));
+    expect(joined).toContain('\none\ntwo more\n');
+    expect(joined).toContain('\n[MASKED]\n');
+    expect(joined).toContain('\né\n');
+    expect(lines.find((line) => line.includes('two more'))).toMatch(/ 01O two more$/);
+  });
+
+  test('sections come in the order of GitLab, without those that have nothing to do', async () => {
+    const job = coordinator.enqueue(['true'], { moreSteps: [{ name: 'release', script: ['echo released'] }] });
+    startRunner();
+    await coordinator.ended(job);
+    const names = [...job.text.matchAll(/section_start:\d+:(\w+)/g)].map((match) => match[1]);
+    expect(names).toEqual([
+      'prepare_executor', 'prepare_script', 'get_sources', 'step_script', 'step_release', 'cleanup_file_variables',
+    ]); // prettier-ignore
+  });
+
+  test('a pipe fails with what fails in it, an entry of several lines is one command, and its first line is shown', async () => {
+    const job = coordinator.enqueue(['for i in 1 2; do\n  echo "turn $i"\ndone', 'false | cat', 'echo never']);
+    startRunner();
+    await coordinator.ended(job);
+    expect(job.text).toContain('$ for i in 1 2; do # collapsed multi-line command<ESC>[0;m\nturn 1\nturn 2\n');
+    expect(job.text).not.toContain('\nnever\n');
+    expect(job.final).toMatchObject({ state: 'failed', exit_code: 1 });
+  });
+});
+
 describe('after_script', () => {
   const moreSteps = [
     { name: 'after_script', script: ['echo "status is $CI_JOB_STATUS, $HANDED"', 'false', 'echo never'] },
@@ -333,6 +382,65 @@ describe('a coordinator in trouble', () => {
     startRunner();
     await coordinator.ended(job);
     expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(1000);
+  });
+
+  test('trap: PATCH answered with 200 is not accepted, the same bytes come again', async () => {
+    let refused = 0;
+    coordinator.intercept = (method) => (method === 'PATCH' && refused++ < 2 ? { status: 200 } : undefined);
+    const job = coordinator.enqueue(['echo once']);
+    startRunner();
+    await coordinator.ended(job);
+    expect(refused).toBeGreaterThan(2);
+    expect(job.text.match(/\nonce\n/g)).toHaveLength(1);
+  });
+
+  test('trap: ids and depths that are texts make the job unreadable, which is reported', async () => {
+    const job = coordinator.enqueue([], { git_info: { depth: '20' } });
+    coordinator.intercept = (method, path, body) => {
+      if (method === 'PATCH') job.log = body;
+      if (method === 'PUT') job.final = JSON.parse(body.toString());
+      return path.startsWith('jobs/5') ? { status: method === 'PATCH' ? 202 : 200 } : undefined;
+    };
+    startRunner();
+    await coordinator.ended(job);
+    expect(job.text).toContain('git_info.depth is not a number');
+    expect(job.final).toMatchObject({ state: 'failed', failure_reason: 'runner_system_failure' });
+  });
+
+  test('trap: a chunk that ends inside a character is bytes like others, offsets and checksum count bytes', async () => {
+    const job = coordinator.enqueue(['printf "\\xf0\\x9f"; sleep 1.5; printf "\\x9a\\x80 é\\n"']);
+    startRunner();
+    await coordinator.ended(job);
+    expect(job.patches).toBeGreaterThan(1);
+    expect(job.text).toContain('\n🚀 é\n');
+  });
+
+  test('trap: the final PUT whose answer is lost is sent again, and 403 for the second ends it', async () => {
+    let lost = false;
+    coordinator.intercept = (method, _path, body) => {
+      const job = [...coordinator.jobs.values()][0]!;
+      if (method !== 'PUT' || lost || JSON.parse(body.toString()).state === 'running') return undefined;
+      lost = true;
+      job.final = JSON.parse(body.toString());
+      return 'drop';
+    };
+    coordinator.enqueue(['true']);
+    await startRunner({ maxBuilds: 1 }).finished();
+    expect(lost).toBe(true);
+    expect(said.at(-1)).toContain('the coordinator had ended it already');
+  });
+
+  test('trap: RateLimit-ResetTime goes before Retry-After', async () => {
+    const times: number[] = [];
+    coordinator.intercept = (method) => {
+      times.push(Date.now());
+      const headers = { 'Retry-After': '60', 'RateLimit-ResetTime': new Date(Date.now() + 1000).toUTCString() };
+      return method === 'POST' && times.length === 1 ? { status: 429, headers } : undefined;
+    };
+    const job = coordinator.enqueue(['true']);
+    startRunner();
+    await coordinator.ended(job);
+    expect(times[1]! - times[0]!).toBeLessThan(30_000);
   });
 
   test('a job that cannot be read is reported as failed', async () => {

@@ -132,11 +132,14 @@ test('a shallow copy is completed when a job wants all history', async () => {
   expect(job.text).toContain('\n3\n');
 });
 
-test('a damaged copy is given up for a new one', async () => {
-  await run(['rm -rf .git/objects .git/refs; echo broken > .git/HEAD']);
+test('a damaged copy is given up for a new one, or mended', async () => {
+  await run(['echo broken > .git/index']);
   const job = await run(['cat file']);
   expect(job.final).toMatchObject({ state: 'success' });
   expect(job.text).toContain('starting from an empty directory');
+  await run(['rm -rf .git/refs .git/HEAD .git/objects; touch .git/objects']);
+  const next = await run(['cat file'], {}, { git: { sha: commits[2] } });
+  expect(next.text).toContain('\nthird');
 });
 
 test('clone starts from an empty directory, also where a job took the right to write', async () => {
@@ -169,6 +172,55 @@ test('hooks of the job run around the sources', async () => {
   expect(failing.final).toMatchObject({ state: 'failed', failure_reason: 'script_failure', exit_code: 6 });
 });
 
+test('git tries as often as GET_SOURCES_ATTEMPTS says', async () => {
+  const missing = { sha: 'f'.repeat(40), refspecs: [] };
+  const job = await run(['echo never'], { GET_SOURCES_ATTEMPTS: '3', GIT_STRATEGY: 'clone' }, { git: missing });
+  expect(job.text.match(/Cloning repository/g)).toHaveLength(3);
+});
+
+test('GIT_CHECKOUT=false leaves the working copy, GIT_CLEAN_FLAGS what it says, GIT_FETCH_EXTRA_FLAGS reach git', async () => {
+  await run(['touch kept removed']);
+  const job = await run(
+    ['ls; cat file; echo'],
+    {
+      GIT_CLEAN_FLAGS: '-ffdx -e kept',
+      GIT_FETCH_EXTRA_FLAGS: '--verbose',
+    },
+    { git: { sha: commits[2] } },
+  );
+  expect(job.text).toContain('\nfile\nkept\nthird\n');
+  expect(job.text).toMatch(/-> refs\/pipelines\/1|\[up to date\]/);
+  const unchanged = await run(['cat file; echo'], { GIT_CHECKOUT: 'false' });
+  expect(unchanged.text).toContain('Skipping Git checkout');
+  expect(unchanged.text).toContain('\nthird\n');
+});
+
+test("a directory of one's own choice is refused", async () => {
+  const job = await run(['echo never'], { GIT_CLONE_PATH: '/tmp/elsewhere' });
+  expect(job.text).toContain('setting GIT_CLONE_PATH is not allowed');
+  expect(job.final).toMatchObject({ state: 'failed', failure_reason: 'script_failure' });
+});
+
+test('projects of different ids with one path do not share a checkout while both run', async () => {
+  await runner.stop(1000);
+  runner = new Runner({ url: coordinator.url, token: RUNNER_TOKEN, buildsDir, concurrency: 2, say: () => undefined });
+  runner.start();
+  const both = [12, 13].map((project) =>
+    run(
+      [
+        `touch "$CI_BUILDS_DIR/here-${project}"; until test -e "$CI_BUILDS_DIR/here-${25 - project}"; do sleep 0.02; done; pwd`,
+      ],
+      {},
+      {
+        job_info: { name: 'x', project_id: project },
+      },
+    ),
+  );
+  const places = (await Promise.all(both)).map((job) => /^\/.*\/demo\/app$/m.exec(job.text)?.[0]);
+  expect(new Set(places).size).toBe(2);
+  expect(places).not.toContain(undefined);
+});
+
 test('a plain path works, with submodules', async () => {
   const inner = join(root, 'inner');
   await promisify(execFile)('git', ['clone', '--quiet', '--no-local', repository, inner]);
@@ -188,6 +240,31 @@ test('a plain path works, with submodules', async () => {
   const job = await run(['cat lib/file; echo', 'pwd'], variables, { git: gitInfo });
   expect(job.text).toContain('\nthird\n');
   expect(job.text).toContain('/0/project-12\n');
+  // What a job left in a submodule is gone for the next one.
+  await run(['echo changed > lib/file; touch lib/left'], variables, { git: gitInfo });
+  const next = await run(['cat lib/file; echo; ls lib'], variables, { git: gitInfo });
+  expect(next.text).toContain('Fetching changes');
+  expect(next.text).toContain('\nthird\nfile\n');
+  const chosen = { ...variables, GIT_SUBMODULE_PATHS: 'lib', GIT_SUBMODULE_DEPTH: '1', GIT_STRATEGY: 'clone' };
+  const shallow = await run(['git -C lib rev-list --count HEAD'], chosen, {
+    git: { ...gitInfo, repo_url: `file://${outer}` },
+  });
+  expect(shallow.final).toMatchObject({ state: 'success' });
+  const none = await run(
+    ['ls lib | wc -l'],
+    { ...variables, GIT_SUBMODULE_STRATEGY: 'none', GIT_STRATEGY: 'clone' },
+    { git: gitInfo },
+  );
+  expect(none.text).toContain('\n0\n');
+});
+
+test('SSH addresses of submodules on the coordinator become HTTPS where the job asks for it', async () => {
+  const job = await run(['git config --get-all url.https://ci.example/.insteadOf'], {
+    GIT_SUBMODULE_FORCE_HTTPS: 'true',
+    CI_SERVER_HOST: 'ci.example',
+    CI_SERVER_SHELL_SSH_PORT: '2222',
+  });
+  expect(job.text).toContain('\ngit@ci.example:\nssh://git@ci.example/\nssh://git@ci.example:2222/\n');
 });
 
 test.each([

@@ -6,7 +6,7 @@ import {
   cleanArguments,
   fetchArguments,
   gitStrategy,
-  remoteConfiguration,
+  repositoryConfiguration,
   submoduleArguments,
 } from './sources.js';
 import { locateWorkspace, shortenToken } from './workspace.js';
@@ -53,12 +53,12 @@ test.each([
 
 test('fetch takes depth, unshallows without one, and honours extra flags', () => {
   const spec = '+refs/heads/main:refs/remotes/origin/main';
-  expect(fetchArguments(job(), settings({}), true).join(' ')).toBe(
+  expect(fetchArguments(job(), settings({}), 'whole').join(' ')).toBe(
     `fetch --no-recurse-submodules --depth 20 --prune --quiet -- origin ${spec}`,
   );
-  expect(fetchArguments(job({ depth: 0 }), settings({}), true)).toContain('--unshallow');
-  expect(fetchArguments(job({ depth: 0 }), settings({}), false)).not.toContain('--unshallow');
-  expect(fetchArguments(job(), settings({ GIT_FETCH_EXTRA_FLAGS: '--no-tags  -v' }), false).join(' ')).toBe(
+  expect(fetchArguments(job({ depth: 0 }), settings({}), 'shallow')).toContain('--unshallow');
+  expect(fetchArguments(job({ depth: 0 }), settings({}), 'whole')).not.toContain('--unshallow');
+  expect(fetchArguments(job(), settings({ GIT_FETCH_EXTRA_FLAGS: '--no-tags  -v' }), 'whole').join(' ')).toBe(
     `fetch --no-recurse-submodules --depth 20 --no-tags -v -- origin ${spec}`,
   );
 });
@@ -93,7 +93,7 @@ test.each([
 
 test('credentials stand in the store alone', () => {
   expect(remoteUrl(url)).toBe('http://ci.example:8080/team/app.git');
-  expect(remoteConfiguration(job())).not.toContain('glcbt');
+  expect(repositoryConfiguration(job(), 'linux')).not.toContain('glcbt');
   expect(gitCredentials(url)).toBe('http://gitlab-ci-token:glcbt-4f7e@ci.example:8080');
   expect(gitCredentials('https://host/public.git')).toBeUndefined();
   expect(remoteUrl('ssh://git@host/x.git')).toBe('ssh://git@host/x.git');

@@ -31,16 +31,23 @@ export function checkGitInfo({ git }: JobPayload): void {
   }
 }
 
-/** Arguments of `git init`: no template, so no hooks of the machine. */
-export function initArguments({ git }: JobPayload): string[] {
-  const format = git.objectFormat === 'sha256' ? ['--object-format=sha256'] : [];
-  return ['-c', 'init.defaultBranch=main', 'init', '--quiet', '--template=', ...format];
-}
-
-/** The checkout's remote as text of its configuration: without credentials, and two processes cheaper than `git remote add`. */
-export function remoteConfiguration({ git }: JobPayload): string {
+/**
+ * The checkout's configuration, as `git init` and `git remote add` would make it, without credentials. Written and not made by git,
+ * since each of its processes costs as much as the rest of a small job; and written anew for each job, so that nothing is in it that an
+ * earlier one left.
+ * @param platform decides, as `git init` would find out, whether file names are one in upper and lower case
+ */
+export function repositoryConfiguration({ git }: JobPayload, platform: NodeJS.Platform): string {
   const url = remoteUrl(git.repoUrl).replaceAll('\\', '\\\\').replaceAll('"', '\\"');
+  const isSha256 = git.objectFormat === 'sha256';
   return [
+    '[core]',
+    `\trepositoryformatversion = ${isSha256 ? 1 : 0}`,
+    '\tfilemode = true',
+    '\tbare = false',
+    '\tlogallrefupdates = true',
+    ...(platform === 'darwin' ? ['\tignorecase = true', '\tprecomposeunicode = true'] : []),
+    ...(isSha256 ? ['[extensions]', '\tobjectformat = sha256'] : []),
     '[remote "origin"]',
     `\turl = "${url}"`,
     '\tfetch = +refs/heads/*:refs/remotes/origin/*',
@@ -52,11 +59,16 @@ export function remoteConfiguration({ git }: JobPayload): string {
   ].join('\n');
 }
 
-/** Arguments of `git fetch` (runner-api.md §6.3). @param shallow whether the copy at hand lacks history */
-export function fetchArguments({ git }: JobPayload, setting: Settings, shallow: boolean): string[] {
-  const history = git.depth > 0 ? ['--depth', String(git.depth)] : shallow ? ['--unshallow'] : [];
+/**
+ * Arguments of `git fetch` (runner-api.md §6.3).
+ * @param copy at hand: none, one with all of its history, or one that lacks some
+ */
+export function fetchArguments({ git }: JobPayload, setting: Settings, copy: 'none' | 'whole' | 'shallow'): string[] {
+  const history = git.depth > 0 ? ['--depth', String(git.depth)] : copy === 'shallow' ? ['--unshallow'] : [];
+  // There is nothing to tidy up in what was fetched just now.
+  const untidied = copy === 'none' ? ['-c', 'maintenance.auto=false', '-c', 'gc.auto=0'] : [];
   const extra = words(setting('GIT_FETCH_EXTRA_FLAGS'), ['--prune', '--quiet']);
-  return ['fetch', '--no-recurse-submodules', ...history, ...extra, '--', 'origin', ...git.refspecs];
+  return [...untidied, 'fetch', '--no-recurse-submodules', ...history, ...extra, '--', 'origin', ...git.refspecs];
 }
 
 /** Arguments of `git clean`; undefined where `GIT_CLEAN_FLAGS` is `none`. */

@@ -43,8 +43,10 @@ const FIND_SHELL =
  * paths as on this machine. Services run beside them in a network of the job's own, under their names.
  */
 export class DockerExecutor implements Executor {
+  readonly name = 'docker';
   private readonly label: string;
-  private readonly name: string;
+  /** Begins the names of the job's containers, and is its network's. */
+  private readonly prefix: string;
   private image = '';
   private network: string | undefined;
   private containers = 0;
@@ -55,7 +57,7 @@ export class DockerExecutor implements Executor {
     private readonly host: DockerHost,
   ) {
     this.label = `${JOB_LABEL}=${run.marker.value}`;
-    this.name = `flagfall-${run.marker.value.slice(0, 12)}`;
+    this.prefix = `flagfall-${run.marker.value.slice(0, 12)}`;
   }
 
   async prepare(): Promise<void> {
@@ -68,24 +70,25 @@ export class DockerExecutor implements Executor {
     log.line(`Using Docker executor with image ${image.name} ...`);
     await this.provideImage(image);
     this.image = image.name;
-    await this.prepareBy(['network', 'create', '--label', this.label, ...this.runnerLabel(), this.name]);
-    this.network = this.name;
+    await this.prepareBy(['network', 'create', '--label', this.label, ...this.runnerLabel(), this.prefix]);
+    this.network = this.prefix;
     for (const service of job.services) await this.startService(service);
     if (job.services.length > 0) log.line('Waiting for services to be up and running...');
-    await Promise.all(job.services.map((_, index) => this.awaitService(`${this.name}-service-${index}`)));
+    await Promise.all(job.services.map((_, index) => this.awaitService(`${this.prefix}-service-${index}`)));
   }
 
   async runScript({ name, text, endings }: StageScript): Promise<number> {
     const { workspace, marker, runProgram, job } = this.run;
     const script = join(this.host.stateDir, `script-${marker.value}-${name}`);
-    const container = `${this.name}-${name.replaceAll(/[^A-Za-z0-9_.-]/g, '_')}-${this.containers++}`;
+    const container = `${this.prefix}-${name.replaceAll(/[^A-Za-z0-9_.-]/g, '_')}-${this.containers++}`;
     await writeFile(script, text, { mode: 0o644, flag: 'wx' });
     try {
       // Not at its making: the process's umask would take from it.
       await Promise.all([chmod(script, 0o644), chmod(workspace.project, 0o777)]);
       const [entrypoint, ...before] = job.image.entrypoint;
-      await this.docker([
-        'create',
+      // `run` and not `create` and `start --attach`: there a docker command that is told to end leaves without the last output.
+      const args = [
+        'run', '--pull', 'never',
         // An init process reaps what the script leaves, and hands SIGTERM to all of the script's process group.
         '--init', '--env', 'TINI_KILL_PROCESS_GROUP=1', '--env', `${marker.name}=${marker.value}`,
         ...gitTrusts(workspace.project),
@@ -96,15 +99,9 @@ export class DockerExecutor implements Executor {
         '--workdir', SCRIPTS,
         ...(entrypoint === undefined ? [] : ['--entrypoint', entrypoint]),
         this.image, ...before, 'sh', '-c', FIND_SHELL, 'sh', name,
-      ]); // prettier-ignore
-      const args = ['start', '--attach', container];
-      const code = await runProgram({
-        file: 'docker',
-        args,
-        cwd: this.host.stateDir,
-        env: this.host.environment,
-        endings,
-      });
+      ]; // prettier-ignore
+      const env = this.host.environment;
+      const code = await runProgram({ file: 'docker', args, cwd: this.host.stateDir, env, endings });
       return await this.exitCode(container, code);
     } finally {
       await rm(script, { force: true });
@@ -195,7 +192,7 @@ export class DockerExecutor implements Executor {
     const open = new Set(job.variables.filter((variable) => variable.public && !variable.file).map(({ key }) => key));
     const values = new Map(variables.filter(({ key }) => open.has(key)).map(({ key, value }) => [key, value]));
     for (const { key, value, raw } of service.variables) values.set(key, raw ? value : this.expand(value));
-    const container = `${this.name}-service-${job.services.indexOf(service)}`;
+    const container = `${this.prefix}-service-${job.services.indexOf(service)}`;
     const file = join(this.host.stateDir, container);
     const [entrypoint, ...before] = service.entrypoint;
     try {
@@ -252,7 +249,7 @@ export class DockerExecutor implements Executor {
     if (user === 0) return;
     const { project, temporary } = this.run.workspace;
     const owner = `${user}:${process.getgid?.() ?? user}`;
-    const container = `${this.name}-owner-${this.containers++}`;
+    const container = `${this.prefix}-owner-${this.containers++}`;
     const args = [
       'run', '--rm', '--user', '0', ...this.labels(container), ...mount(project, project), ...mount(temporary, temporary),
       '--entrypoint', 'chown', this.image, '-R', owner, project, temporary,

@@ -7,6 +7,8 @@ import type { Workspace } from '../workspace.js';
 
 /** Where the scripts of a job run. Sources, caches and artifacts are the runner's own work, in the same directory, for every executor. */
 export interface Executor {
+  readonly name: string;
+
   /**
    * Gets ready to run scripts, and says in the log what in. Called once, first.
    * @throws {StageFailure} when the job cannot run here

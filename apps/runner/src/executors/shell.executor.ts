@@ -1,12 +1,12 @@
 import { constants } from 'node:fs';
 import { access, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { StageFailure } from '../outcome.js';
 import type { Executor, ExecutorJob, StageScript } from './executor.js';
 
 /** Runs scripts in a login shell on this machine, with the rights of the runner's user: bash, or sh where there is none. */
 export class ShellExecutor implements Executor {
+  readonly name = 'shell';
   private shell = 'bash';
 
   constructor(private readonly run: ExecutorJob) {}
@@ -18,7 +18,7 @@ export class ShellExecutor implements Executor {
       throw new StageFailure('runner_system_failure', `there is neither bash nor sh in the PATH, ${env['PATH']}`);
     }
     this.shell = shell;
-    log.line(`Using Shell (${shell}) executor on ${hostname()}...`);
+    log.line(`Using Shell (${shell}) executor...`);
   }
 
   async runScript({ name, text, endings }: StageScript): Promise<number> {
