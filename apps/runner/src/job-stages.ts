@@ -59,7 +59,7 @@ interface Execution {
  * then cache and artifacts of its own (runner-api.md §6.1). What goes wrong in the job is its outcome.
  *
  * The job's time limit ends all up to the steps. What comes after them then still runs, within limits of its own: after_script is
- * where people clean up, also after a job that took too long (docs/adr/0009).
+ * where people clean up, also after a job that took too long (docs/adr/0020).
  * @throws when the machine fails: a directory that cannot be written, git that cannot be started
  */
 export async function executeJob(execution: Execution): Promise<JobOutcome> {
