@@ -258,7 +258,7 @@ describeWithDocker('jobs in containers', () => {
     const evil = [
       `printf '${fsmonitor}' >> .git/config`,
       'mkdir -p evil/objects evil/refs .git/hooks',
-      `printf '${fsmonitor}' > evil/config; echo ../evil > .git/commondir`,
+      `cat .git/config > evil/config; printf '${fsmonitor}' >> evil/config; echo ../evil > .git/commondir`,
       `printf '#!/bin/sh\\ntouch ${escaped}\\n' > .git/hooks/post-checkout; chmod +x .git/hooks/post-checkout`,
     ];
     const artifacts = [
@@ -266,16 +266,20 @@ describeWithDocker('jobs in containers', () => {
     ];
     const job = await run(evil.slice(0, 1), { ...source, artifacts });
     expect(job.final).toMatchObject({ state: 'success' });
-    await run(evil, source);
+    await run(evil, { ...source, artifacts });
     const next = await run(['true'], { ...source, artifacts });
     expect(next.final).toMatchObject({ state: 'success' });
     await expect(stat(escaped)).rejects.toThrow('ENOENT');
-    const script = await run(['rm -f "$CI_PROJECT_DIR.tmp/gitlab_runner_env"', 'echo linked'], {
-      ...source,
-      moreSteps: [{ name: 'after_script', script: ['echo still here'] }],
-    });
-    expect(script.text).toContain('\nstill here\n');
   }, 150_000);
+
+  test('a link in place of the environment file does not show a file of the machine', async () => {
+    await writeFile(join(root, 'secret'), 'LEAKED=of-the-machine\n');
+    const job = await run(['rm "$GITLAB_ENV"; ln -s "$CI_BUILDS_DIR/secret" "$GITLAB_ENV"'], {
+      moreSteps: [{ name: 'after_script', script: ['echo "leaked ${LEAKED:-nothing}"'] }],
+    });
+    expect(job.final).toMatchObject({ state: 'success' });
+    expect(job.text).toContain('\nleaked nothing\n');
+  }, 90_000);
 
   test('what a killed runner left is taken away at the next start', async () => {
     startRunner();
