@@ -44,7 +44,10 @@ async function main(): Promise<void> {
   ];
   console.log(`flagfall-runner ${RUNNER_VERSION} ${shortenToken(token)} takes jobs from ${url} (${shown.join(', ')})`);
   runner.start();
-  await runner.finished();
+  await runner.finished().catch(() => {
+    // The runner itself has said why.
+    process.exitCode = 1;
+  });
 }
 
 main().catch((error: Error) => {

@@ -430,6 +430,44 @@ describe('a coordinator in trouble', () => {
     expect(said.at(-1)).toContain('the coordinator had ended it already');
   });
 
+  test('trap: a PATCH answered with 429 comes again after the time that it asks for, not at the next interval', async () => {
+    const times: number[] = [];
+    coordinator.intercept = (method) => {
+      if (method !== 'PATCH') return undefined;
+      times.push(Date.now());
+      return times.length === 1 ? { status: 429, headers: { 'Retry-After': '3' } } : undefined;
+    };
+    const job = coordinator.enqueue(['echo once', 'sleep 3.5']);
+    startRunner();
+    await coordinator.ended(job);
+    expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(2900);
+    expect(job.text.match(/\nonce\n/g)).toHaveLength(1);
+  });
+
+  test('trap: a kept connection that the server closed while it was idle costs nothing', async () => {
+    const job = coordinator.enqueue(['echo begun', 'until test -e "$CI_BUILDS_DIR/go"; do sleep 0.02; done']);
+    startRunner();
+    await coordinator.until(() => job.text.includes('\nbegun\n'));
+    coordinator.closeIdleConnections();
+    await promisify(execFile)('touch', [join(buildsDir, 'go')]);
+    await coordinator.ended(job);
+    expect(job.final).toMatchObject({ state: 'success' });
+  });
+
+  test('trap: a runner token that is reset during a job does not touch the job', async () => {
+    const job = coordinator.enqueue(['echo begun', 'until test -e "$CI_BUILDS_DIR/go"; do sleep 0.02; done']);
+    coordinator.intercept = (method, path) =>
+      method === 'POST' && path === 'jobs/request' && job.updates.length > 0 ? { status: 403 } : undefined;
+    let refused = () => {};
+    const told = new Promise<void>((resolve) => (refused = resolve));
+    startRunner({ say: (line) => line.includes('refuses the runner token') && refused() });
+    await coordinator.until(() => job.text.includes('\nbegun\n'));
+    await promisify(execFile)('touch', [join(buildsDir, 'go')]);
+    await coordinator.ended(job);
+    expect(job.final).toMatchObject({ state: 'success' });
+    await told;
+  });
+
   test('trap: RateLimit-ResetTime goes before Retry-After', async () => {
     const times: number[] = [];
     coordinator.intercept = (method) => {

@@ -71,10 +71,11 @@ export class Runner {
     this.say = options.say ?? ((line) => void process.stdout.write(`${line}\n`));
   }
 
-  /** Begins to ask for jobs. Troubles of the coordinator are said and survived; the end is told by `finished`. */
+  /** Begins to ask for jobs. Troubles of the coordinator are said and survived, others are said; the end is told by `finished`. */
   start(): void {
-    this.running ??= this.run();
-    this.running.catch(() => undefined);
+    if (this.running) return;
+    this.running = this.run();
+    this.running.catch((error: Error) => this.say(printable(`the runner cannot go on: ${error.message}`)));
   }
 
   /**

@@ -22,6 +22,8 @@ const FIRST_OUTPUT_DELAY_MS = 5;
 const LONGEST_SILENCE_MS = 30_000;
 /** Pauses after the failed tries of the end of a job, in seconds (runner-api.md §3.2). */
 const FINAL_PAUSES_S = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+/** A live log, and the news of a cancel, wait no longer than that for a coordinator in trouble. */
+const LONGEST_ASKED_MS = 60_000;
 /** 202 and 412 have no limit in the protocol; a coordinator that repeats them for ever must not keep a worker for ever. */
 const LONGEST_FINISH_MS = 60 * 60_000;
 const LARGEST_LOG_RESENDS = 5;
@@ -41,6 +43,8 @@ export class TraceSender {
   private sent = 0;
   private intervalMs = DEFAULT_INTERVAL_MS;
   private gapMs = FIRST_GAP_MS;
+  /** How long the last answer asked to wait, where it was one of trouble. */
+  private askedMs = 0;
   private nextPatchAt = Date.now() + DEFAULT_INTERVAL_MS;
   private lastContactAt = Date.now();
   private finishing = false;
@@ -77,6 +81,7 @@ export class TraceSender {
   heed(answer: Answer, reaction: Reaction): void {
     this.lastContactAt = Date.now();
     this.intervalMs = updateInterval(answer) ?? this.intervalMs;
+    if (answer.status >= 400) this.askedMs = Math.min(askedPause(answer.headers, Date.now()) ?? 0, LONGEST_ASKED_MS);
     if (reaction === 'cancel') this.listener.cancel();
     if (reaction === 'abort') {
       this.over = true;
@@ -156,12 +161,14 @@ export class TraceSender {
   private async follow(): Promise<void> {
     while (!this.finishing && !this.over) {
       const pending = this.log.size > this.sent;
-      const dueAt = pending ? this.nextPatchAt : this.lastContactAt + Math.min(this.intervalMs, LONGEST_SILENCE_MS);
+      const silenceMs = Math.max(Math.min(this.intervalMs, LONGEST_SILENCE_MS), this.askedMs);
+      const dueAt = pending ? this.nextPatchAt : this.lastContactAt + silenceMs;
       if (Date.now() < dueAt) {
         this.wakeOnGrowth = !pending;
         await this.sleepUntil(dueAt);
         continue;
       }
+      this.askedMs = 0;
       try {
         if (pending) await this.sendPending();
         else await this.keepAlive();
@@ -169,7 +176,7 @@ export class TraceSender {
         // The coordinator is away: the log is on disk, the next interval tries again.
         this.lastContactAt = Date.now();
       }
-      this.nextPatchAt = Date.now() + Math.min(this.gapMs, this.intervalMs);
+      this.nextPatchAt = Date.now() + Math.max(Math.min(this.gapMs, this.intervalMs), this.askedMs);
       this.gapMs *= 2;
     }
   }

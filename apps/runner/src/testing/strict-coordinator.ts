@@ -142,6 +142,11 @@ export class StrictCoordinator {
     await closed;
   }
 
+  /** Closes connections that wait for a request, as servers do after a while. */
+  closeIdleConnections(): void {
+    this.server.closeIdleConnections();
+  }
+
   async listen(): Promise<void> {
     this.server = this.createServer();
     await new Promise<void>((resolve) => this.server.listen(this.port, '127.0.0.1', resolve));
