@@ -92,6 +92,13 @@ describe.each([0, 1, 2])('a job that speaks version %i of git’s protocol', (ve
     expect(await git('-C', clone, 'branch', '-r')).toBe('origin/main');
   });
 
+  it('gets its commit from a public project, where git is not asked for its token', async () => {
+    const open = await workshop.newProject(`public-${version}`, file, { visibility: 'public' });
+    // Of several pipelines of one commit only the first is kept before its job asks.
+    const jobs = [await takeJob(open, 'main'), await takeJob(open, 'main')];
+    for (const job of jobs) await fetchAsRunner(job, version);
+  }, 30_000);
+
   it('may fetch another branch by its name', async () => {
     const job = await takeJob(project, 'main');
     const clone = await fetchAsRunner(job, version);

@@ -32,17 +32,17 @@ class CloneRefused extends Error {
  * Answers the two requests of git's smart HTTP protocol for reading, versions 0 to 2 (gitprotocol-http(5)): `GET …/info/refs?service=git-upload-pack`
  * and `POST …/git-upload-pack`; what comes before these in the path does not matter. Whether the caller may read the mirror has been
  * decided before. Pinned commits can be fetched by id, and with version 2 as `refs/pipelines/<id>`; older versions announce all
- * refs to everybody, so there these are hidden but for `shown`. Resolves when the answer has ended, well or not; it never rejects.
+ * refs to everybody, so there these are hidden but for those `shown`. Resolves when the answer has ended, well or not; it never rejects.
  *
  * @param mirror path of a bare repository
- * @param shown the one pin that clients of older versions must see, such as `refs/pipelines/12`
+ * @param shown the pins that clients of older versions must see, such as `refs/pipelines/12`
  */
 export async function serveUploadPack(
   mirror: string,
   request: IncomingMessage,
   response: ServerResponse,
   limits: CloneLimits = usualLimits,
-  shown?: string,
+  shown: readonly string[] = [],
 ): Promise<void> {
   try {
     const service = readService(request);
@@ -99,7 +99,7 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   limits: CloneLimits,
-  shown: string | undefined,
+  shown: readonly string[],
 ): Promise<void> {
   const second = protocol.split(':').includes('version=2');
   const settings = [
@@ -107,7 +107,7 @@ async function answer(
     'uploadpack.allowAnySHA1InWant=true',
     'core.hooksPath=/dev/null',
     ...(second ? [] : ['uploadpack.hideRefs=refs/pipelines']),
-    ...(second || !shown ? [] : [`uploadpack.hideRefs=!${shown}`]),
+    ...(second ? [] : shown.map((ref) => `uploadpack.hideRefs=!${ref}`)),
   ].flatMap((setting) => ['-c', setting]);
   const args = [
     ...settings,

@@ -35,10 +35,11 @@ export class CloneSourceHandler {
     const project = (await this.projects.load([projectId])).get(projectId);
     if (!project?.address) throw projectNotFound();
     try {
-      if (!pipelineId) return { url: this.source.open(await this.#current(project, project.address, begins)) };
-      const pipeline = await this.#pipeline(projectId, pipelineId);
-      if (begins || !this.#ready.has(pipelineId)) await this.#prepare(project.address, pipeline);
-      return { url: this.source.open(this.repositories.mirrorPath(projectId), `refs/pipelines/${pipelineId}`) };
+      const pipelines = pipelineId
+        ? [await this.#prepare(project.address, await this.#pipeline(projectId, pipelineId), begins)]
+        : await this.#prepareForAnybody(project, project.address, begins);
+      const pins = pipelines.map(({ id }) => `refs/pipelines/${id}`);
+      return { url: this.source.open(this.repositories.mirrorPath(projectId), pins) };
     } catch (error) {
       if (error instanceof RepositoryUnreadable)
         throw new Refusal(503, { message: error.message }, { 'Retry-After': '5' });
@@ -47,17 +48,40 @@ export class CloneSourceHandler {
     }
   }
 
-  /** @param begins false for the further requests of a clone, which are about what the first one told */
-  async #current(project: ProjectForCreation, address: RepositoryAddress, begins: boolean): Promise<string> {
-    return begins
-      ? this.repositories.freshMirror(address, project.defaultBranch)
-      : this.repositories.mirrorPath(project.id);
+  /**
+   * The repository as it is now. git sends its credentials only where it is asked for them, and for a public project it is not: there a job
+   * comes as anybody, and its commit must be there for it all the same.
+   *
+   * @param begins false for the further requests of a clone, which are about what the first one told
+   */
+  async #prepareForAnybody(
+    project: ProjectForCreation,
+    address: RepositoryAddress,
+    begins: boolean,
+  ): Promise<PinnedPipeline[]> {
+    if (begins) await this.repositories.freshMirror(address, project.defaultBranch);
+    const pipelines = await this.#underWay(project.id);
+    // What is wrong with one of them is no reason to refuse everybody else.
+    await Promise.allSettled(pipelines.map((pipeline) => this.#prepare(address, pipeline, begins)));
+    return pipelines;
   }
 
-  async #prepare(address: RepositoryAddress, pipeline: PinnedPipeline): Promise<void> {
+  async #prepare(address: RepositoryAddress, pipeline: PinnedPipeline, begins: boolean): Promise<PinnedPipeline> {
+    if (!begins && this.#ready.has(pipeline.id)) return pipeline;
     await this.repositories.mirrorForJob(address, pipeline);
     if (this.#ready.size >= remembered) this.#ready.clear();
     this.#ready.add(pipeline.id);
+    return pipeline;
+  }
+
+  /** Pipelines of which a runner has a job. */
+  #underWay(projectId: number): Promise<PinnedPipeline[]> {
+    return this.database.query(
+      `select id, sha, case when tag then ref end as tag from pipelines.pipelines where id in (
+         select pipeline_id from pipelines.jobs
+          where status in ('pending', 'running', 'canceling') and runner_id is not null and project_id = $1)`,
+      [projectId],
+    );
   }
 
   async #pipeline(projectId: number, pipelineId: number): Promise<PinnedPipeline> {

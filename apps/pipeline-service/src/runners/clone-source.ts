@@ -13,8 +13,8 @@ const graceMs = 5_000;
 /** What one address is good for. */
 interface Opened {
   mirror: string;
-  /** The pin that clients of older protocols must see. */
-  pin: string | undefined;
+  /** Those that clients of older protocols must see. */
+  pins: readonly string[];
   until: number;
 }
 
@@ -41,7 +41,7 @@ export class CloneSource {
         response.end('There is nothing to clone here\n');
         return;
       }
-      void serveUploadPack(opened.mirror, request, response, undefined, opened.pin);
+      void serveUploadPack(opened.mirror, request, response, undefined, opened.pins);
     });
   }
 
@@ -56,7 +56,7 @@ export class CloneSource {
   }
 
   /** The address under which the gateway may make one request for this mirror. */
-  open(mirror: string, pin?: string): string {
+  open(mirror: string, pins: readonly string[] = []): string {
     const now = Date.now();
     for (const [capability, { until }] of this.#opened) {
       // In the order of their time: the first that is still good ends the search.
@@ -64,7 +64,7 @@ export class CloneSource {
       this.#opened.delete(capability);
     }
     const capability = randomBytes(20).toString('hex');
-    this.#opened.set(capability, { mirror, pin, until: now + validMs });
+    this.#opened.set(capability, { mirror, pins, until: now + validMs });
     return `${this.#base}/${capability}`;
   }
 
