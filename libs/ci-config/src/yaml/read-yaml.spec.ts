@@ -116,6 +116,8 @@ describe('refused, with the line', () => {
     ['an empty reference', 'a: !reference []', 1],
     ['a reference with something else in it', 'a: !reference [a, 1]', 1],
     ['a key that is a list', '? [a]\n: 1', 1],
+    ['a NUL', 'a: 1\nb: "x\\0y"', 2],
+    ['half a character', 'a: 1\n"\\ud83d": b', 2],
     ['too much depth', '['.repeat(200), 1],
   ])('%s', (_, text, line) => {
     const failure = caught(() => read(text));

@@ -68,6 +68,10 @@ function eventsOf(text: string, limits: Limits): { source: string; events: Event
   }
 }
 
+/** NUL and halves of characters, which only escapes can write: libyaml refuses the halves, and a database both. */
+// oxlint-disable-next-line no-control-regex -- that is what is looked for
+const unwritable = /\0|\p{Surrogate}/u;
+
 interface Anchored {
   value: Value;
   size: number;
@@ -136,6 +140,13 @@ class Builder {
     const position = event.valueStart < 0 ? 0 : event.valueStart;
     const text = event.valueStart < 0 ? '' : getScalarValue(this.source, event);
     this.count(1 + text.length, position);
+    if (unwritable.test(text)) {
+      const line = this.lineAt(position);
+      throw new YamlError(
+        `(<unknown>): found invalid Unicode character escape code while parsing a quoted scalar at line ${line} column 1`,
+        line,
+      );
+    }
     if (tag === '!reference')
       throw new YamlError(`!reference ${JSON.stringify(text)} is not valid`, this.lineAt(position));
     if (event.style !== SCALAR_STYLE.PLAIN || tag === '!' || tag === '!!str' || tag === '!<tag:yaml.org,2002:str>')
