@@ -1,7 +1,7 @@
 import { IsArray, IsBoolean, IsInt, IsOptional, IsString } from 'class-validator';
 import type { ArtifactFacts } from './artifact.js';
 import type { CommitFacts, PipelineFacts } from './pipeline.js';
-import type { UserFacts } from './user.js';
+import type { LongUserFacts } from './user.js';
 import type { Status } from './words.js';
 
 /** Everything that is told about a job; durations are seconds with fractions. */
@@ -21,7 +21,7 @@ export interface JobFacts {
   duration: number | null;
   queuedDuration: number | null;
   failureReason: string | null;
-  user: UserFacts | null;
+  user: LongUserFacts | null;
   commit: CommitFacts;
   pipeline: PipelineFacts;
   tagList: string[];

@@ -2,7 +2,16 @@ import 'reflect-metadata';
 import { messageProblems } from './messages.js';
 import { PipelineTriggered } from './trigger-request.js';
 
-const actor = { id: 1, username: 'ada', name: 'Ada', email: null, state: 'active', admin: false, accessLevel: 40 };
+const actor = {
+  id: 1,
+  username: 'ada',
+  name: 'Ada',
+  email: null,
+  state: 'active',
+  admin: false,
+  createdAt: '2026-01-01T00:00:00.000Z',
+  accessLevel: 40,
+};
 const triggered = {
   requestId: '01a2b3c4-0000-7000-8000-000000000000',
   replyTo: 'gateway-1',

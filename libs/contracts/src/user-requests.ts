@@ -1,13 +1,12 @@
 import { IsBoolean, IsIn, IsInt, IsOptional, IsString, IsUUID } from 'class-validator';
 import { PageRequest } from './page.js';
 import { Request } from './request.js';
-import type { UserFacts } from './user.js';
+import type { LongUserFacts } from './user.js';
 
 /** Everything that is told about a user to the user and to administrators. */
-export interface AccountFacts extends UserFacts {
+export interface AccountFacts extends LongUserFacts {
   email: string | null;
   admin: boolean;
-  createdAt: string;
 }
 
 /** Adds a user. The same `requestId` adds one; a name or address that is taken is refused with 409. */
@@ -65,4 +64,5 @@ export class UserChanged {
   @IsOptional() @IsString() email?: string | null;
   @IsIn(['active', 'blocked', 'deleted']) state!: 'active' | 'blocked' | 'deleted';
   @IsBoolean() admin!: boolean;
+  @IsString() createdAt!: string;
 }

@@ -9,6 +9,11 @@ export interface UserFacts {
   state: 'active' | 'blocked';
 }
 
+/** What is told about a user beside a job, and wherever the user is what was asked for. */
+export interface LongUserFacts extends UserFacts {
+  createdAt: string;
+}
+
 /**
  * Who asks: read from the credentials by the gateway and trusted by the services. `accessLevel` is the one on the project in question,
  * 0 for none; an administrator counts as Owner.
@@ -20,6 +25,7 @@ export class Actor {
   @IsOptional() @IsString() email?: string | null;
   @IsString() state!: 'active' | 'blocked';
   @IsBoolean() admin!: boolean;
+  @IsString() createdAt!: string;
   @IsInt() accessLevel!: number;
 }
 

@@ -144,6 +144,7 @@ describe('§4.5 lists', () => {
 describe('§4.6 the job', () => {
   it('is GitLab’s, field by field in its order', async () => {
     const job = await flagfall.root({ path: `/projects/${app.id}/jobs/${values['passes']}` });
+    const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     expect(Object.keys(job).join(' ')).toBe(
       'id status stage name ref tag coverage allow_failure created_at started_at finished_at erased_at duration queued_duration user ' +
         'commit pipeline web_url project artifacts runner runner_manager artifacts_expire_at archived tag_list',
@@ -151,6 +152,10 @@ describe('§4.6 the job', () => {
     expect(Object.keys(job.commit).join(' ')).toBe(
       'id short_id created_at parent_ids title message author_name author_email authored_date committer_name committer_email ' +
         'committed_date trailers extended_trailers web_url',
+    );
+    expect(Object.keys(job.user).join(' ')).toBe(
+      'id username name state locked avatar_url web_url created_at bio location skype linkedin twitter discord website_url github ' +
+        'job_title pronouns organization bot work_information local_time followers following is_followed',
     );
     expect(Object.keys(job.pipeline).join(' ')).toBe(
       'id iid project_id sha ref status source created_at updated_at web_url',
@@ -163,8 +168,16 @@ describe('§4.6 the job', () => {
       coverage: null,
       duration: expect.any(Number),
       queued_duration: expect.any(Number),
-      user: { username: 'maintainer', bot: false, is_followed: false },
-      commit: { title: 'Begin', message: 'Begin\n', parent_ids: [], short_id: expect.stringMatching(/^[0-9a-f]{8}$/) },
+      user: { username: 'maintainer', created_at: time, bot: false, is_followed: false },
+      commit: {
+        title: 'Begin',
+        message: 'Begin\n',
+        parent_ids: [],
+        short_id: expect.stringMatching(/^[0-9a-f]{8}$/),
+        created_at: time,
+        authored_date: time,
+        committed_date: time,
+      },
       web_url: `${flagfall.url}/${app.path}/-/jobs/${job.id}`,
       project: { ci_job_token_scope_enabled: false },
       artifacts: [{ file_type: 'trace', size: 12, filename: 'job.log', file_format: null }],
@@ -254,6 +267,13 @@ describe('§4.5 orders', () => {
         400,
         { error: 'job_variables_attributes[0][key] is missing' },
         { job_variables_attributes: [{ value: 'x' }] },
+      ),
+      order(
+        'play a variable whose name no shell takes',
+        '<approve>/play',
+        400,
+        { error: 'job_variables_attributes[0][key] is invalid' },
+        { job_variables_attributes: [{ key: 'A-B', value: 'x' }] },
       ),
       order(
         'play variables that are none',

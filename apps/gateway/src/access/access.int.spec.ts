@@ -271,7 +271,16 @@ describe('members of a private project, from Guest to Owner', () => {
   it('the handler hears who it is, as the services are told', async () => {
     expect((await call('POST', 'projects/group%2Fprivate/pipeline', as('level-40'))).body).toEqual({
       project: 'Group/Private',
-      actor: { id: 4, username: 'user4', name: 'User 4', email: null, state: 'active', admin: false, accessLevel: 40 },
+      actor: {
+        id: 4,
+        username: 'user4',
+        name: 'User 4',
+        email: null,
+        state: 'active',
+        admin: false,
+        createdAt: expect.any(String),
+        accessLevel: 40,
+      },
     });
   });
 });

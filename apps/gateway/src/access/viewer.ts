@@ -56,6 +56,15 @@ export function signedIn(viewer: Viewer): UserViewer {
 }
 
 /** Who asks, as the services are told. */
-export function actorOf({ id, username, name, email, admin, level }: UserViewer): Actor {
-  return { id, username, name, email, state: 'active', admin, accessLevel: level };
+export function actorOf({ id, username, name, email, admin, createdAt, level }: UserViewer): Actor {
+  return {
+    id,
+    username,
+    name,
+    email,
+    state: 'active',
+    admin,
+    createdAt: createdAt.toISOString(),
+    accessLevel: level,
+  };
 }

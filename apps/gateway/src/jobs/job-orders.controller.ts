@@ -22,7 +22,7 @@ import { JobResponse, presentJob } from './job.response.js';
 import { ThisJob } from './jobs.controller.js';
 
 class JobVariable {
-  @StringParameter({ required: true }) key!: string;
+  @StringParameter({ required: true, pattern: /^\w{1,255}$/ }) key!: string;
   @StringParameter({ required: true }) value!: string;
 }
 

@@ -35,7 +35,7 @@ export const publishedViews = `
     user_id bigint, status text, erased boolean, expires_at timestamptz);
   create table tokens.trigger_credentials (token_hash bytea primary key, trigger_id bigint, project_id bigint, short_token text,
     expires_at timestamptz, owner_id bigint, owner_username text, owner_name text, owner_email text, owner_state text,
-    owner_admin boolean, owner_access_level int);
+    owner_admin boolean, owner_created_at timestamptz, owner_access_level int);
 `;
 
 export async function startTestGateway(controllers: Type[], level = 'debug'): Promise<TestGateway> {

@@ -62,6 +62,7 @@ function callerBehindTrigger(credential: TriggerCredential, now: Date): Caller {
       email: credential.owner_email,
       state: credential.owner_state,
       admin: credential.owner_admin,
+      createdAt: credential.owner_created_at.toISOString(),
       accessLevel: credential.owner_access_level,
     },
     trigger: { id: credential.trigger_id, shortToken: credential.short_token },

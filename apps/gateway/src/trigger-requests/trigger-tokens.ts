@@ -15,6 +15,7 @@ export interface TriggerCredential {
   owner_email: string | null;
   owner_state: 'active' | 'blocked';
   owner_admin: boolean;
+  owner_created_at: Date;
   owner_access_level: number;
 }
 
@@ -35,7 +36,7 @@ export class TriggerTokens {
   async #read(hashes: string[]): Promise<ReadonlyMap<string, TriggerCredential>> {
     const rows: TriggerCredential[] = await this.#database.query(
       `select encode(token_hash, 'hex') as hash, trigger_id, project_id, short_token, expires_at, owner_id, owner_username, owner_name,
-              owner_email, owner_state, owner_admin, owner_access_level
+              owner_email, owner_state, owner_admin, owner_created_at, owner_access_level
        from tokens.trigger_credentials where token_hash = any($1::bytea[])`,
       [hashes.map((hash) => Buffer.from(hash, 'hex'))],
     );

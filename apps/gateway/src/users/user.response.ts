@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import type { AccountFacts, UserFacts } from '#libs/contracts';
+import type { AccountFacts, LongUserFacts, UserFacts } from '#libs/contracts';
 
 /** The user object that hangs on triggers, pipelines and members (trigger-api.md §2.1). */
 export class ShortUserResponse {
@@ -14,7 +14,7 @@ export class ShortUserResponse {
 
 /** The user object of jobs and of `GET /users/:id` (trigger-api.md §4.6); most of it is not known here and empty, as GitLab shows it then. */
 export class LongUserResponse extends ShortUserResponse {
-  @ApiProperty({ type: 'string', format: 'date-time', required: false }) created_at?: string;
+  @ApiProperty({ type: 'string', format: 'date-time' }) created_at!: string;
   @ApiProperty() bio!: string;
   @ApiProperty({ type: 'string', nullable: true }) location!: string | null;
   @ApiProperty() skype!: string;
@@ -55,11 +55,10 @@ export function presentUser({ id, username, name, state }: UserFacts, externalUr
   return { id, username, name, state, locked: false, avatar_url: null, web_url: `${externalUrl}/${username}` };
 }
 
-/** @param createdAt left out where it is not known */
-export function presentLongUser(user: UserFacts, externalUrl: string, createdAt?: string): LongUserResponse {
+export function presentLongUser(user: LongUserFacts, externalUrl: string): LongUserResponse {
   return {
     ...presentUser(user, externalUrl),
-    created_at: createdAt,
+    created_at: user.createdAt,
     bio: '',
     location: null,
     skype: '',
@@ -83,7 +82,7 @@ export function presentLongUser(user: UserFacts, externalUrl: string, createdAt?
 /** @param toAdministrator adds `is_admin`, which nobody else is told */
 export function presentAccount(user: AccountFacts, externalUrl: string, toAdministrator: boolean): AccountResponse {
   return {
-    ...presentLongUser(user, externalUrl, user.createdAt),
+    ...presentLongUser(user, externalUrl),
     email: user.email,
     theme_id: 1,
     color_scheme_id: 1,

@@ -100,9 +100,7 @@ export class UsersController {
   ): Promise<LongUserResponse> {
     const user = await this.services.ask(ShowUser, { userId });
     const { externalUrl } = this.config;
-    return signedIn(viewer).admin
-      ? presentAccount(user, externalUrl, true)
-      : presentLongUser(user, externalUrl, user.createdAt);
+    return signedIn(viewer).admin ? presentAccount(user, externalUrl, true) : presentLongUser(user, externalUrl);
   }
 
   @Post('users')

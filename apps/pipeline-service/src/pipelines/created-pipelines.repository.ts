@@ -356,8 +356,9 @@ async function write(
        from new_pipelines as pipeline join pipelines.planned_jobs as job using (plan_id) order by pipeline.id, job.position
        returning id, project_id, status, tags, protected
      ), new_users as (
-       insert into pipelines.users (id, username, name, email, state, updated_at)
-       select id, username, name, email, state, $4 from json_to_recordset($3) as row (id bigint, username text, name text, email text, state text)
+       insert into pipelines.users (id, username, name, email, state, created_at, updated_at)
+       select id, username, name, email, state, "createdAt", $4
+       from json_to_recordset($3) as row (id bigint, username text, name text, email text, state text, "createdAt" timestamptz)
        on conflict (id) do nothing
      )
      select array(select request_id::text from claimed) as claimed,

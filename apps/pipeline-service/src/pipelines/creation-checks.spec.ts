@@ -8,7 +8,15 @@ const project = {
   buildsAccessLevel: 'enabled',
   variablesMinimumRole: 'developer',
 };
-const developer: Actor = { id: 1, username: 'ada', name: 'Ada', state: 'active', admin: false, accessLevel: 30 };
+const developer: Actor = {
+  id: 1,
+  username: 'ada',
+  name: 'Ada',
+  state: 'active',
+  admin: false,
+  createdAt: '2026-01-01T00:00:00.000Z',
+  accessLevel: 30,
+};
 const payload = { key: 'TRIGGER_PAYLOAD', value: '{}', type: 'file' as const };
 const order = (changes: Partial<PipelineOrder> = {}): PipelineOrder => ({
   requestId: '01a2b3c4-0000-7000-8000-000000000000',

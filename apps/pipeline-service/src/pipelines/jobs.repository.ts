@@ -1,4 +1,4 @@
-import type { ArtifactFacts, CommitFacts, JobFacts, RunnerFacts, Status, UserFacts } from '#libs/contracts';
+import type { ArtifactFacts, CommitFacts, JobFacts, LongUserFacts, RunnerFacts, Status } from '#libs/contracts';
 import { readPipelines, type Sql } from './pipelines.repository.js';
 
 interface Row {
@@ -17,7 +17,7 @@ interface Row {
   finishedAt: Date | null;
   erasedAt: Date | null;
   failureReason: string | null;
-  user: UserFacts | null;
+  user: LongUserFacts | null;
   commit: CommitFacts;
   tags: string[];
   traceSize: number | null;
@@ -28,7 +28,7 @@ interface Row {
 const columns = `job.id, job.pipeline_id as "pipelineId", job.name, job.stage, job.status, pipeline.ref, pipeline.tag, job.allow_failure as "allowFailure",
   job.coverage, job.created_at as "createdAt", job.queued_at as "queuedAt", job.started_at as "startedAt", job.finished_at as "finishedAt",
   job.erased_at as "erasedAt", job.failure_reason as "failureReason",
-  json_build_object('id', owner.id, 'username', owner.username, 'name', owner.name, 'state', owner.state) as "user",
+  json_build_object('id', owner.id, 'username', owner.username, 'name', owner.name, 'state', owner.state, 'createdAt', owner.created_at) as "user",
   pipeline.commit, job.tags, job.trace_size as "traceSize", job.runner_facts as "runner",
   (select coalesce(json_agg(json_build_object('type', type, 'format', format, 'filename', filename, 'size', size, 'expireAt', expire_at) order by id), '[]')
    from pipelines.artifacts where job_id = job.id and storage_key is not null) as artifacts`;
@@ -71,7 +71,7 @@ function jobFacts(row: Row, pipeline: JobFacts['pipeline'], now: Date): JobFacts
     duration: row.startedAt ? seconds(row.startedAt, row.finishedAt ?? now) : null,
     queuedDuration: row.queuedAt ? seconds(row.queuedAt, row.startedAt ?? row.finishedAt ?? now) : null,
     failureReason: row.failureReason,
-    user: row.user?.id == null ? null : row.user,
+    user: row.user?.id == null ? null : { ...row.user, createdAt: new Date(row.user.createdAt).toISOString() },
     commit: row.commit,
     pipeline,
     tagList: [...row.tags].sort(),

@@ -9,10 +9,10 @@ const commit = {
   message: 'Title\n\nBody\n',
   authorName: 'Ada',
   authorEmail: 'ada@example.com',
-  authoredAt: '2026-01-01T10:00:00.000+01:00',
+  authoredAt: '2026-01-01T10:00:00.000Z',
   committerName: 'Bob',
   committerEmail: 'bob@example.com',
-  committedAt: '2026-01-02T10:00:00.000+01:00',
+  committedAt: '2026-01-02T10:00:00.000Z',
 };
 
 describe('predefined variables', () => {

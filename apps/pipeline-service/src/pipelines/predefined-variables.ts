@@ -105,7 +105,7 @@ export function pipelineVariables(pipeline: PipelineIdentity): Variable[] {
   return pairs({
     ...(pipeline.iid === null ? {} : { CI_PIPELINE_IID: String(pipeline.iid) }),
     CI_PIPELINE_SOURCE: pipeline.source,
-    CI_PIPELINE_CREATED_AT: pipeline.createdAt.replace(/\.\d+Z$/, 'Z'),
+    CI_PIPELINE_CREATED_AT: wholeSeconds(pipeline.createdAt),
     CI_COMMIT_SHA: commit.sha,
     CI_COMMIT_SHORT_SHA: commit.sha.slice(0, 8),
     CI_COMMIT_BEFORE_SHA: noSha,
@@ -119,7 +119,7 @@ export function pipelineVariables(pipeline: PipelineIdentity): Variable[] {
     CI_COMMIT_TITLE: title,
     CI_COMMIT_DESCRIPTION: description(commit.message, title),
     CI_COMMIT_AUTHOR: `${commit.authorName} <${commit.authorEmail}>`,
-    CI_COMMIT_TIMESTAMP: commit.committedAt,
+    CI_COMMIT_TIMESTAMP: wholeSeconds(commit.committedAt),
   });
 }
 
@@ -130,6 +130,11 @@ export function userVariables(user: UserIdentity): Variable[] {
     GITLAB_USER_NAME: user.name,
     GITLAB_USER_EMAIL: user.email ?? '',
   });
+}
+
+/** Times in variables have no fractions. */
+function wholeSeconds(time: string): string {
+  return time.replace(/\.\d+Z$/, 'Z');
 }
 
 /** Lower case, everything but `a-z0-9` a dash, at most 63 characters, no dash at the ends (trigger-api.md §6.2). */

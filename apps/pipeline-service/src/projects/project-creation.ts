@@ -138,9 +138,9 @@ export class ProjectCreation {
   /** So that the owner of a project can be shown. Events of the token service keep the row up to date. */
   private async noteUser(manager: EntityManager, { actor }: CreateProject): Promise<void> {
     await manager.query(
-      `insert into pipelines.users (id, username, name, email, state, updated_at) values ($1, $2, $3, $4, $5, now())
+      `insert into pipelines.users (id, username, name, email, state, created_at, updated_at) values ($1, $2, $3, $4, $5, $6, now())
        on conflict (id) do nothing`,
-      [actor.id, actor.username, actor.name, actor.email ?? null, actor.state],
+      [actor.id, actor.username, actor.name, actor.email ?? null, actor.state, actor.createdAt],
     );
   }
 }

@@ -47,7 +47,12 @@ function splitObject(object: Buffer): { headers: [string, string][]; message: st
   };
 }
 
+/** Without NUL, which only commits that git did not make hold, and no database keeps. */
 function decode(bytes: Buffer, encoding: string): string {
+  return decodeAs(encoding, bytes).replaceAll('\0', '');
+}
+
+function decodeAs(encoding: string, bytes: Buffer): string {
   try {
     return new TextDecoder(encoding).decode(bytes);
   } catch {
@@ -56,21 +61,12 @@ function decode(bytes: Buffer, encoding: string): string {
 }
 
 function parseIdentity(line: string): { name: string; email: string; at: string } {
-  const match = /^(.*?) ?<([^>]*)>(?: (\d+) ([+-]\d{4}))?/.exec(line);
-  return {
-    name: match?.[1] ?? '',
-    email: match?.[2] ?? '',
-    at: formatTime(Number(match?.[3] ?? 0), match?.[4] ?? '+0000'),
-  };
+  const match = /^(.*?) ?<([^>]*)>(?: (\d+))?/.exec(line);
+  return { name: match?.[1] ?? '', email: match?.[2] ?? '', at: formatTime(Number(match?.[3] ?? 0)) };
 }
 
-/** ISO 8601 with the offset that git recorded, as GitLab prints it: `2021-09-20T09:06:12.000+03:00`. */
-function formatTime(seconds: number, offset: string): string {
-  const minutes = Number(offset.slice(1, 3)) * 60 + Number(offset.slice(3));
-  const valid = Number(offset.slice(1, 3)) <= 14 && Number(offset.slice(3)) < 60;
-  const shift = valid ? (offset.startsWith('-') ? -minutes : minutes) : 0;
-  const local = new Date((seconds + shift * 60) * 1000);
-  // The year 9999 is the last that ISO 8601 writes with four digits.
-  if (!(local.getTime() < Date.UTC(10_000, 0))) return '1970-01-01T00:00:00.000+00:00';
-  return local.toISOString().replace('Z', valid ? `${offset.slice(0, 3)}:${offset.slice(3)}` : '+00:00');
+/** As all times of the API: ISO 8601 in UTC, with milliseconds (trigger-api.md §0.1). The year 9999 is the last with four digits. */
+function formatTime(seconds: number): string {
+  const at = new Date(seconds * 1000);
+  return (at.getTime() < Date.UTC(10_000, 0) ? at : new Date(0)).toISOString();
 }

@@ -10,6 +10,7 @@ export class Pipelines1700000002000 implements MigrationInterface {
       name text not null,
       email text,
       state text not null,
+      created_at timestamptz not null,
       updated_at timestamptz not null
     )`);
     // Most pipelines of a project begin with the same jobs, whose definitions are stored once for all of them (docs/adr/0009-plans-are-stored-once.md).

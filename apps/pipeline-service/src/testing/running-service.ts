@@ -107,6 +107,7 @@ export function newActor(facts: Partial<Actor> = {}): Actor {
     email: null,
     state: 'active',
     admin: true,
+    createdAt: '2026-01-01T00:00:00.000Z',
     accessLevel: 50,
     ...facts,
   };

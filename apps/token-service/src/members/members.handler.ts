@@ -101,15 +101,15 @@ export class MembersHandler {
   /** The same answer as the credential views give, for whoever acts for a user without one of the user's tokens. */
   @MessagePattern(ShowActor.pattern)
   async showActor(@Payload() { userId, projectId }: ShowActor): Promise<Actor | null> {
-    const [actor]: Actor[] = await this.database.query(
-      `select users.id, username, name, email, state, admin,
+    const [actor]: (Omit<Actor, 'createdAt'> & { createdAt: Date })[] = await this.database.query(
+      `select users.id, username, name, email, state, admin, users.created_at as "createdAt",
               case when admin then $3 else coalesce(access_level, $4) end as "accessLevel"
          from tokens.users
          left join tokens.members on members.user_id = users.id and members.project_id = $2 and ${lasting}
         where users.id = $1`,
       [userId, projectId, AccessLevel.Owner, AccessLevel.None],
     );
-    return actor ?? null;
+    return actor ? { ...actor, createdAt: actor.createdAt.toISOString() } : null;
   }
 
   @MessagePattern(ListMembers.pattern)

@@ -79,7 +79,7 @@ const statements = [
   `create view tokens.trigger_credentials as
     select t.token_hash, t.id as trigger_id, t.project_id, t.short_token, t.expires_at,
            u.id as owner_id, u.username as owner_username, u.name as owner_name, u.email as owner_email,
-           u.state as owner_state, u.admin as owner_admin,
+           u.state as owner_state, u.admin as owner_admin, u.created_at as owner_created_at,
            case when u.admin then 50 else coalesce(m.access_level, 0) end as owner_access_level
       from tokens.triggers t
       join tokens.users u on u.id = t.owner_id

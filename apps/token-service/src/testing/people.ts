@@ -28,8 +28,8 @@ export function newUser(service: RunningTokenService, username: string, admin = 
 
 /** The user as seen by the gateway on a project. */
 export function as(user: AccountFacts, accessLevel: number): Actor {
-  const { id, username, name, email, state, admin } = user;
-  return { id, username, name, email, state, admin, accessLevel };
+  const { id, username, name, email, state, admin, createdAt } = user;
+  return { id, username, name, email, state, admin, createdAt, accessLevel };
 }
 
 /** Makes the user a member, whatever it takes. */

@@ -71,6 +71,7 @@ describe.each(['in process', 'RabbitMQ'] as const)('trigger tokens, %s', (transp
         owner_email: 'ada@example.com',
         owner_state: 'active',
         owner_admin: false,
+        owner_created_at: expect.any(Date),
         owner_access_level: Maintainer,
       },
     ]);

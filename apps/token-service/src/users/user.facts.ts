@@ -13,6 +13,6 @@ export function accountFacts(user: User): AccountFacts {
 
 /** The event that tells how a user is now, in the shape that an outbox says. */
 export function userChanged(user: User, state: UserChanged['state'] = user.state): [typeof UserChanged, UserChanged] {
-  const { id, username, name, email, admin } = user;
-  return [UserChanged, { userId: id, username, name, email, state, admin }];
+  const { id, username, name, email, admin, createdAt } = user;
+  return [UserChanged, { userId: id, username, name, email, state, admin, createdAt: createdAt.toISOString() }];
 }
