@@ -31,6 +31,7 @@ beforeAll(async () => {
   await branch('skipped', undefined, 'Nothing to build [skip ci]');
   await branch('without-file', null);
   await branch('not-yaml', 'build: [');
+  await branch('not-text', 'build: {script: ["a\\0b"]}');
   await branch('not-valid', 'build: {script: [make], stage: nowhere}');
   await branch('only-for-tags', 'build: {script: [make], only: [tags]}');
   await branch('never', 'workflow: {rules: [{when: never}]}\nbuild: {script: [make]}');
@@ -39,6 +40,7 @@ beforeAll(async () => {
   await branch('trunk/trigger/pipeline');
   await repository.git('tag', 'v1.0', 'main');
   await repository.git('tag', 'dup', 'main');
+  await repository.git('tag', 'of-a-tree', 'main^{tree}');
   await repository.git('tag', '--annotate', '--message', 'First', 'v1.1', 'main');
   await repository.git('checkout', '--quiet', 'main');
   values['sha'] = await repository.git('rev-parse', 'main');
@@ -494,6 +496,7 @@ describe('§1.6 checks of the creation', () => {
       on('a commit', '<sha>', 400, base('Reference not found')),
       on('the beginning of a commit', '<short_sha>', 400, base('Reference not found')),
       on('a branch that looks like the beginning of a commit', 'deadbee', 201, created({ ref: 'deadbee' })),
+      on('#7 a tag of what is no commit', 'of-a-tree', 400, base('Commit not found')),
       on('HEAD', 'HEAD', 400, base('Reference not found')),
       on('a revision', 'main~1', 400, base('Reference not found')),
       on('half a full name', 'heads/main', 400, base('Reference not found')),
@@ -512,6 +515,12 @@ describe('§1.6 checks of the creation', () => {
       on('#11 [skip ci] does not count', 'skipped', 201, created({ ref: 'skipped' })),
       on('#12 no configuration', 'without-file', 400, base('Missing CI config file')),
       on('#13 no YAML', 'not-yaml', 422, base(expect.any(String) as unknown as string)),
+      on(
+        '#13 a text that cannot be stored',
+        'not-text',
+        422,
+        base(expect.stringContaining('invalid Unicode character escape code') as unknown as string),
+      ),
       on(
         '#13 not valid',
         'not-valid',
@@ -653,6 +662,18 @@ describe('§1.4 variables and §1.5 TRIGGER_PAYLOAD', () => {
   runTable(
     [
       post('a variable of the payload’s name', { form: [...ok, ['variables[TRIGGER_PAYLOAD]', 'x']] }, 422, repeated),
+      post(
+        'a bad name is only found out when all else is well',
+        {
+          form: [
+            ['token', '<token>'],
+            ['ref', 'without-file'],
+            ['variables[A-B]', 'x'],
+          ],
+        },
+        400,
+        base('Missing CI config file'),
+      ),
       post('a name with a dash', { form: [...ok, ['variables[A-B]', 'x']] }, 400, wrongName),
       post('an empty name', { json: { token: '<token>', ref: 'main', variables: { '': 'x' } } }, 400, wrongName),
       post(
@@ -773,19 +794,21 @@ describe('§1.9 the creation throttle', () => {
     await limit({ pipeline_limit_per_project_user_sha: 1 });
     try {
       await flagfall.trigger(other);
-      const refused = await flagfall.call({
-        method: 'POST',
-        path: `/projects/${other.projectId}/trigger/pipeline`,
-        form: [
-          ['token', token],
-          ['ref', 'main'],
-        ],
-      });
-      expect([refused.status, refused.body]).toEqual([
-        400,
-        base('Too many pipelines created in the last minute. Try again later.'),
-      ]);
+      const call = async (...more: [string, string][]) => {
+        const path = `/projects/${other.projectId}/trigger/pipeline`;
+        const { status, body } = await flagfall.call({ method: 'POST', path, form: [['token', token], ...more] });
+        return [status, body];
+      };
+      const tooMany = [400, base('Too many pipelines created in the last minute. Try again later.')];
+      expect(await call(['ref', 'main'])).toEqual(tooMany);
+      // Before it: a name that comes twice. After it: everything about the configuration, and names that cannot be saved.
+      expect(await call(['ref', 'main'], ['inputs[x]', '1'])).toEqual(tooMany);
+      expect(await call(['ref', 'main'], ['variables[A-B]', '1'])).toEqual(tooMany);
       expect(await flagfall.root({ path: `/projects/${other.projectId}/pipelines` })).toHaveLength(1);
+      expect(await call(['ref', 'main'], ['variables[TRIGGER_PAYLOAD]', '1'])).toEqual([
+        422,
+        base('Duplicate variable name: TRIGGER_PAYLOAD'),
+      ]);
     } finally {
       await limit({ pipeline_limit_per_project_user_sha: 0 });
     }

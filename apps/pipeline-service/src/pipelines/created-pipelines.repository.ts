@@ -15,8 +15,6 @@ export interface PlannedPipeline {
   /** None for a pipeline that failed before it had jobs. */
   plan: Plan | null;
   status: Status;
-  /** Pipelines per minute for one user and commit; 0 for any number (trigger-api.md §1.9). */
-  creationLimit: number;
   /** Already taken, where the configuration wanted to see it. */
   iid: number | null;
 }
@@ -26,6 +24,8 @@ export interface Decision {
   order: PipelineOrder;
   pipeline: PlannedPipeline | null;
   refusal: CreationRefusal | null;
+  /** Pipelines per minute of one user for the commit, 0 for any number (trigger-api.md §1.9); not there where an earlier check refused. */
+  rate?: { sha: string; limit: number };
 }
 
 const mostKnownUsers = 10_000;
@@ -178,7 +178,7 @@ interface Numbered {
 
 function number({ order, pipeline, refusal }: Decision, numbers: Numbers, crowded: Set<string>, now: Date): Numbered {
   const firstIid = numbers.iids.get(order.projectId);
-  const instead = pipeline && (crowded.has(order.requestId) ? tooMany : firstIid === undefined ? gone : null);
+  const instead = crowded.has(order.requestId) ? tooMany : pipeline && firstIid === undefined ? gone : null;
   if (!pipeline || instead)
     return { outcome: refused(order, instead ?? (refusal as CreationRefusal)), facts: null, row: null };
   const iid = pipeline.iid ?? (firstIid as number);
@@ -207,11 +207,14 @@ function refused(
   return { requestId, refusal: { status: source === 'api' && status === 422 ? 400 : status, body, pipelineId } };
 }
 
-/** Requests over the limit of pipelines per project, user and commit in a minute, counted by when they were received (architecture.md §2.8). */
+/**
+ * Requests over the limit of pipelines per project, user and commit in a minute. It comes before the configuration is looked at, so that
+ * whoever is over it does not hear what else is wrong (trigger-api.md §1.6).
+ */
 async function overCreationLimit(manager: EntityManager, decisions: Decision[], now: Date): Promise<Set<string>> {
   const over = new Set<string>();
-  const limited = decisions.flatMap(({ order, pipeline }) =>
-    pipeline && pipeline.creationLimit > 0 ? [{ order, pipeline }] : [],
+  const limited = decisions.flatMap(({ order, pipeline, rate }) =>
+    rate && rate.limit > 0 ? [{ order, creates: pipeline !== null, rate }] : [],
   );
   if (limited.length === 0) return over;
   const rows = (await manager.query(
@@ -223,16 +226,16 @@ async function overCreationLimit(manager: EntityManager, decisions: Decision[], 
     [
       limited.map(({ order }) => order.projectId),
       limited.map(({ order }) => order.actor.id),
-      limited.map(({ pipeline }) => pipeline.resolved.sha),
+      limited.map(({ rate }) => rate.sha),
       new Date(now.getTime() - 60_000),
     ],
   )) as { count: number }[];
   const inThisBatch = new Map<string, number>();
-  for (const [index, { order, pipeline }] of limited.entries()) {
-    const key = `${order.projectId} ${order.actor.id} ${pipeline.resolved.sha}`;
+  for (const [index, { order, creates, rate }] of limited.entries()) {
+    const key = `${order.projectId} ${order.actor.id} ${rate.sha}`;
     const before = (rows[index]?.count ?? 0) + (inThisBatch.get(key) ?? 0);
-    if (before >= pipeline.creationLimit) over.add(order.requestId);
-    else inThisBatch.set(key, (inThisBatch.get(key) ?? 0) + 1);
+    if (before >= rate.limit) over.add(order.requestId);
+    else if (creates) inThisBatch.set(key, (inThisBatch.get(key) ?? 0) + 1);
   }
   return over;
 }

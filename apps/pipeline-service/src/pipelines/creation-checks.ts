@@ -50,7 +50,7 @@ const minimumLevels: Record<string, number> = {
 /** GitLab's rule for names of variables (trigger-api.md §1.4). */
 const variableName = /^\w{1,255}$/;
 
-/** Checks 8 and 9, and the names of variables. */
+/** Checks 8 and 9. */
 export function checkVariables(project: CheckedProject, { actor, variables }: PipelineOrder): CreationRefusal | null {
   if (
     variables.length > 0 &&
@@ -62,8 +62,12 @@ export function checkVariables(project: CheckedProject, { actor, variables }: Pi
     const message = `Duplicate variable name${repeated.length > 1 ? 's' : ''}: ${repeated.join(', ')}`;
     return { status: 422, message, failed: { status: 'failed', failureReason: 'config_error', yamlErrors: message } };
   }
-  if (variables.some(({ key }) => !variableName.test(key))) return refuse('Failed to build the pipeline!');
   return null;
+}
+
+/** Check 18, the last one: what cannot be saved is only found out when it is to be saved. */
+export function checkVariableNames({ variables }: PipelineOrder): CreationRefusal | null {
+  return variables.every(({ key }) => variableName.test(key)) ? null : refuse('Failed to build the pipeline!');
 }
 
 function repeatedKeys(variables: OrderedVariable[]): string[] {

@@ -5,10 +5,17 @@ import type { DataSource } from 'typeorm';
 import type { ProjectForCreation, ProjectReader } from '../projects/project-reader.js';
 import { protectedRef, type RefProtection } from '../protected-refs/protected-ref.js';
 import { CommitNotFound, RefAmbiguous, RefNotFound } from '../repositories/repository-errors.js';
+import { shortName } from '../repositories/ref-name.js';
 import type { Repositories, ResolvedRef } from '../repositories/repositories.js';
 import type { CiConfigs } from './ci-configs.js';
 import type { KeptCommits } from './kept-commits.js';
-import { type CreationRefusal, checkProjectAndActor, checkProtectedRef, checkVariables } from './creation-checks.js';
+import {
+  type CreationRefusal,
+  checkProjectAndActor,
+  checkProtectedRef,
+  checkVariableNames,
+  checkVariables,
+} from './creation-checks.js';
 import type { CreatedPipelines, Decision, PlannedPipeline } from './created-pipelines.repository.js';
 import { keepsFailedPipeline, type PipelineOrder } from './pipeline-order.js';
 import { planningContext } from './planning-context.js';
@@ -67,17 +74,22 @@ export class PipelineCreation {
     const badVariables = checkVariables(checked(project), order);
     if (badVariables)
       return badVariables.failed ? failure(order, pipeline, badVariables) : refusal(order, badVariables);
-    return this.plan(order, project, found, pipeline);
+    const planned = await this.plan(order, project, found, pipeline);
+    const badNames = planned.refusal ? null : checkVariableNames(order);
+    return {
+      ...(badNames ? refusal(order, badNames) : planned),
+      rate: { sha: found.sha, limit: project.pipelineLimitPerProjectUserSha },
+    };
   }
 
   /** The ref's commit, or the words in which GitLab says that there is none; a name that is a branch and a tag counts as the branch until then. */
   private async resolve(
     project: ProjectForCreation,
     order: PipelineOrder,
-  ): Promise<ResolvedRef | { type: 'branch'; ref: string; message: string }> {
+  ): Promise<ResolvedRef | { type: 'branch' | 'tag'; ref: string; message: string }> {
     const missing = (message: string) => ({
-      type: 'branch' as const,
-      ref: order.ref.replace(/^refs\/heads\//, ''),
+      type: order.ref.startsWith('refs/tags/') ? ('tag' as const) : ('branch' as const),
+      ref: shortName(order.ref),
       message,
     });
     if (!project.address) return missing('Reference not found');
@@ -98,7 +110,6 @@ export class PipelineCreation {
       name: null,
       plan: null,
       status: 'created',
-      creationLimit: project.pipelineLimitPerProjectUserSha,
       iid: null,
     };
   }
