@@ -395,8 +395,33 @@ describe('a pipeline on its way', () => {
       status: 201,
       body: { source: 'pipeline', project_id: target.id, user: { username: 'root' } },
     });
+    await runner.log(job, 'said\n');
     await runner.end(job, 'success');
     expect(await call(job.token)).toMatchObject({ status: 401, body: { message: 'Job is not running' } });
+    await project.post(`/jobs/${job.id}/erase`);
+    expect(await call(job.token)).toMatchObject({ status: 401, body: { message: 'Job has been erased!' } });
+  });
+
+  it('and is told when that job’s project was deleted', async () => {
+    const target = await flagfall.newProject({ files: { '.gitlab-ci.yml': 'build: {script: [make]}' } });
+    const source = await flagfall.newProject({ files: { '.gitlab-ci.yml': 'build: {script: [make]}' } });
+    await source.post('/pipeline', { ref: 'main' });
+    const itsRunner = await flagfall.newRunner({ project: source });
+    const job = await itsRunner.start();
+    await flagfall.root({ method: 'DELETE', path: `/projects/${source.id}` });
+    const call = () =>
+      flagfall.call({
+        method: 'POST',
+        path: `/projects/${target.id}/trigger/pipeline`,
+        json: { token: job.token, ref: 'main' },
+      });
+    const told = { status: 401, body: { message: 'Project has been deleted!' } };
+    expect(await call()).toMatchObject(told);
+    await until(
+      'the runner to hear of it',
+      async () => (await itsRunner.put(job, { state: 'running' })).status === 403,
+    );
+    expect(await call()).toMatchObject(told);
   });
 });
 

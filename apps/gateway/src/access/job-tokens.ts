@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { hashSecret } from './secrets.js';
 import { SharedRead } from './shared-read.js';
 
-/** A row of `pipelines.job_credentials`. */
+/** A row of `pipelines.job_credentials`; one that is `orphaned`, since its project was deleted, has no numbers. */
 export interface JobCredential {
   hash: string;
   job_id: number;

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Controller, Delete, Get, HttpCode, Post, Put } from '@nestjs/common';
+import { Controller, Delete, Get, Post, Put } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import {
   buildsAccessLevels,
@@ -74,12 +74,13 @@ class ProjectFilter {
   @ChoiceParameter(['asc', 'desc']) sort?: 'asc' | 'desc' | null;
 }
 
-class DeletionResponse {
-  @ApiProperty({ example: '202 Accepted' }) message!: string;
-}
-
 class NamespaceFilter {
   @StringParameter({ description: 'Part of the path' }) search?: string | null;
+}
+
+/** The project cannot be reached any more; what it had goes after the answer. */
+class DeletionResponse {
+  @ApiProperty({ example: '202 Accepted' }) message!: string;
 }
 
 const ownerLevel = 50;
@@ -173,7 +174,6 @@ export class ProjectsController {
   }
 
   @Delete('projects/:id')
-  @HttpCode(202)
   @Needs('delete-project')
   @Endpoint({ summary: 'Delete a project', success: 202, returns: DeletionResponse, errors: [401, 403, 404] })
   async delete(@Project() project: ProjectAddress): Promise<DeletionResponse> {

@@ -37,6 +37,7 @@ export class TriggerCallers {
 
   async #callerBehindJob(job: JobCredential, project: ProjectAddress, now: Date): Promise<Caller> {
     if (job.erased) throw unauthorized('Job has been erased!');
+    if (job.status === 'orphaned') throw unauthorized('Project has been deleted!');
     if (job.status !== 'running' && job.status !== 'canceling') throw unauthorized('Job is not running');
     if (job.expires_at && job.expires_at <= now) throw unauthorized('Job token has expired');
     const actor = await this.services.ask(ShowActor, { userId: Number(job.user_id), projectId: project.id });

@@ -27,6 +27,16 @@ export class ProjectRemoval {
         [projectId],
       )) as [unknown, number];
       if (moved === 0) throw projectNotFound();
+      await manager.query('delete from pipelines.orphaned_job_tokens where expires_at < now()');
+      await manager.query(
+        `with orphaned as (
+           update pipelines.jobs set token_hash = null from pipelines.job_credentials as credential
+            where credential.job_id = jobs.id and jobs.project_id = $1 and jobs.runner_id is not null
+              and jobs.status in ('pending', 'running', 'canceling')
+           returning credential.token_hash, credential.expires_at)
+         insert into pipelines.orphaned_job_tokens select token_hash, expires_at from orphaned`,
+        [projectId],
+      );
       say(ProjectDeleted, { projectId });
     });
   }

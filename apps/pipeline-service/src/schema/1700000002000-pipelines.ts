@@ -142,15 +142,30 @@ export class Pipelines1700000002000 implements MigrationInterface {
       created_at timestamptz not null
     )`);
     await runner.query(`create index on pipelines.trigger_outcomes using brin (created_at)`);
+    // Tokens of jobs that a runner had when their project was deleted: whoever comes with one is told what became of it (trigger-api.md §1.7).
+    await runner.query(`create table pipelines.orphaned_job_tokens (
+      token_hash bytea primary key,
+      expires_at timestamptz not null
+    )`);
     await runner.query(`create view pipelines.job_credentials as
       select token_hash, id as job_id, project_id, pipeline_id, user_id, status, erased_at is not null as erased,
              coalesce(started_at, assigned_at) + make_interval(secs => timeout_seconds + 3600) as expires_at
-      from pipelines.jobs where token_hash is not null`);
+      from pipelines.jobs where token_hash is not null
+      union all
+      select token_hash, null, null, null, null, 'orphaned', false, expires_at from pipelines.orphaned_job_tokens`);
   }
 
   async down(runner: QueryRunner): Promise<void> {
     await runner.query('drop view pipelines.job_credentials');
-    for (const table of ['trigger_outcomes', 'jobs', 'pipelines', 'planned_jobs', 'plans', 'users'])
+    for (const table of [
+      'orphaned_job_tokens',
+      'trigger_outcomes',
+      'jobs',
+      'pipelines',
+      'planned_jobs',
+      'plans',
+      'users',
+    ])
       await runner.query(`drop table pipelines.${table}`);
     await runner.query('drop function pipelines.delete_jobs()');
   }
