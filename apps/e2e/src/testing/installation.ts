@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AMQP_URL, removeServices } from '../../../../libs/messaging/src/testing/broker.js';
+import { AMQP_URL, newNamespace, removeServices } from '../../../../libs/messaging/src/testing/broker.js';
 import { until } from '../../../../libs/messaging/src/testing/until.js';
 import { scratchDatabase } from '../../../../libs/persistence/src/testing/scratch-database.js';
 import { ApiContract } from './api-contract.js';
@@ -91,7 +91,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
   const scratch = ownServers || standalone ? undefined : await scratchDatabase(name);
   const databaseUrl = database?.url ?? scratch?.url ?? '';
   const amqpUrl = broker?.url ?? AMQP_URL;
-  const namespace = `${process.env.TEST_NAMESPACE ?? 'flagfall_test'}-${name}-${randomBytes(4).toString('hex')}`;
+  const namespace = newNamespace(name);
   const rootToken = `glpat-${randomBytes(20).toString('hex')}`;
   const repositories = join(directory, 'repositories');
   await mkdir(repositories);

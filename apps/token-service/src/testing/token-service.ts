@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { connect } from 'amqplib';
 import { pino } from 'pino';
 import type { DataSource } from 'typeorm';
 import { message, messageProblems, type Request, type RequestClass } from '#libs/contracts';
 import { type Bus, InProcessBus, InProcessStrategy, RabbitBus, RabbitStrategy } from '#libs/messaging';
 import { openDatabase } from '#libs/persistence';
+import { AMQP_URL, newNamespace } from '../../../../libs/messaging/src/testing/broker.js';
+import { removeAll } from '../../../../libs/messaging/src/testing/installation.js';
 import { MemoryParkedStore } from '../../../../libs/messaging/src/testing/memory-parked-store.js';
 import { scratchDatabase } from '../../../../libs/persistence/src/testing/scratch-database.js';
 import { tokensSchema } from '../schema/index.js';
@@ -64,17 +65,15 @@ function inProcess() {
 }
 
 async function onRabbit() {
-  const url = process.env.TEST_AMQP_URL ?? 'amqp://127.0.0.1:5672';
-  const namespace = `test-${randomUUID().slice(0, 8)}`;
-  const bus = new RabbitBus({ url, namespace, installation: namespace, validate: messageProblems, name: 'test' });
+  const namespace = newNamespace('tokens');
+  const bus = new RabbitBus({
+    url: AMQP_URL,
+    namespace,
+    installation: namespace,
+    validate: messageProblems,
+    name: 'test',
+  });
   await new Promise<void>((resolve) => bus.onConnected(resolve));
   const strategy = new RabbitStrategy({ bus, service: 'token-service' });
-  const remove = async () => {
-    const model = await connect(url, { noDelay: true });
-    const channel = await model.createChannel();
-    for (const queue of strategy.queues) await channel.deleteQueue(queue);
-    for (const exchange of Object.values(bus.exchanges)) await channel.deleteExchange(exchange);
-    await model.close();
-  };
-  return { bus, strategy, remove };
+  return { bus, strategy, remove: () => removeAll(namespace, strategy.queues) };
 }

@@ -1,8 +1,14 @@
+import { randomBytes } from 'node:crypto';
 import { type ConfirmChannel, connect, type GetMessage } from 'amqplib';
 import { RETRY_DELAYS_MS } from '../handlers.js';
 import { durableQueues, exchangesOf } from '../rabbit-topology.js';
 
 export const AMQP_URL = process.env.TEST_AMQP_URL ?? 'amqp://127.0.0.1:5672';
+
+/** Of one installation; its beginning says of which run of the tests it is, so that what an aborted run leaves can be told. */
+export function newNamespace(name = 'bus'): string {
+  return `${process.env.TEST_NAMESPACE ?? 'flagfall_test'}-${name}-${randomBytes(4).toString('hex')}`;
+}
 
 /** A plain connection to the broker, for what a test must see or do behind the back of the code it tests. */
 export async function withChannel<T>(use: (channel: ConfirmChannel) => Promise<T>): Promise<T> {

@@ -6,7 +6,7 @@ import type { Message } from '../message.js';
 import { RabbitBus } from '../rabbit-bus.js';
 import { RabbitStrategy } from '../rabbit-strategy.js';
 import { exchangesOf } from '../rabbit-topology.js';
-import { AMQP_URL, ready, withChannel } from './broker.js';
+import { AMQP_URL, newNamespace, ready, withChannel } from './broker.js';
 import { MemoryParkedStore } from './memory-parked-store.js';
 import { RecordedLog } from './recorded-log.js';
 import { type Handler, listen } from './service.js';
@@ -80,7 +80,7 @@ export interface RabbitInstallation extends Installation {
 }
 
 export async function onRabbit(): Promise<RabbitInstallation> {
-  const namespace = `test-${randomUUID().slice(0, 8)}`;
+  const namespace = newNamespace();
   const id = `installation-of-${namespace}`;
   const log = new RecordedLog();
   const running = new Set<RunningService>();
