@@ -1,12 +1,10 @@
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
-import { downloadArtifacts } from './artifacts/download-artifacts.js';
-import { uploadArtifacts } from './artifacts/upload-artifacts.js';
 import type { CacheStore } from './cache/cache-store.js';
-import { followsPolicy, restoreCache, saveCache } from './cache/job-cache.js';
 import type { Coordinator } from './coordinator.js';
 import type { Executor, ExecutorJob, JobProgram } from './executors/executor.js';
 import { getSources } from './get-sources.js';
+import { JobArchives } from './job-archives.js';
 import { jobEnvironment } from './job-environment.js';
 import type { JobLog } from './job-log.js';
 import type { JobMarker } from './job-marker.js';
@@ -14,8 +12,7 @@ import { runProcess, type OutputPipe, type ProcessEnding } from './job-process.j
 import type { JobPayload, JobVariable } from './job.payload.js';
 import { abortedOutcome, CANCELED, StageFailure, timeoutOutcome, type AbortCause, type JobOutcome } from './outcome.js';
 import { generateScript, quote } from './script.js';
-import { attempts } from './sources.js';
-import { expand, isExportable, isTrue, parseDuration, resolveVariables, type ReadyVariable } from './variables.js';
+import { isExportable, isTrue, parseDuration, resolveVariables, type ReadyVariable } from './variables.js';
 import { readEnvironmentFile, variableFile, type Workspace } from './workspace.js';
 
 /** runner-api.md §6.1 */
@@ -77,6 +74,7 @@ class JobStages {
   private readonly env: NodeJS.ProcessEnv;
   private readonly filePath: (key: string) => string;
   private readonly executor: Executor;
+  private readonly archives: JobArchives;
   private readonly timedOut = new AbortController();
   private readonly closed = new AbortController();
   /** The end from outside, or of the time that a job has after its steps. */
@@ -97,6 +95,12 @@ class JobStages {
     this.aborted = AbortSignal.any([execution.aborted, this.closed.signal]);
     this.deadline = Date.now() + job.timeoutSeconds * 1000;
     this.timer = setTimeout(() => this.timedOut.abort(), Math.min(job.timeoutSeconds * 1000, LONGEST_TIMER_MS));
+    this.archives = new JobArchives({
+      ...execution,
+      directory: workspace.project,
+      env: this.env,
+      setting: (name) => this.settings.get(name),
+    });
     this.executor = execution.createExecutor({
       job,
       workspace,
@@ -110,19 +114,26 @@ class JobStages {
   }
 
   async run(): Promise<JobOutcome> {
-    let outcome = await this.attempt(() => this.beforeSteps());
+    let outcome = await this.attempt(() => this.prepare());
+    // What lies in the checkout is an earlier job's.
+    if (outcome.state === 'failed') return outcome;
+    outcome = await this.attempt(() => this.fillCheckout());
     const ready = outcome.state === 'success';
     if (ready) outcome = await this.attempt(() => this.runSteps());
     this.beginClosing();
     if (ready) outcome = await this.attempt(() => this.runAfterScript(outcome));
-    const kept = await this.attempt(() => this.keepResults(outcome));
+    const succeeded = outcome.state === 'success';
+    const kept = await this.attempt(async () => withoutFailure(await this.archives.keep(succeeded, this.aborted)));
     // What ended the job first is its outcome, unless it was ended from outside since.
-    return outcome.state === 'failed' && !this.execution.aborted.aborted ? outcome : kept;
+    return succeeded || this.execution.aborted.aborted ? kept : outcome;
   }
 
   async end(): Promise<void> {
     clearTimeout(this.timer);
-    await this.executor.cleanUp();
+    const { log } = this.execution;
+    await this.executor
+      .cleanUp()
+      .catch((error: Error) => warn(log, `could not clean up after the job: ${error.message}`));
   }
 
   /** Tells what stopped a stage, where it was stopped from outside. */
@@ -154,23 +165,22 @@ class JobStages {
     ];
   }
 
-  private async beforeSteps(): Promise<JobOutcome> {
-    const { job, log } = this.execution;
+  private async prepare(): Promise<JobOutcome> {
+    const { log } = this.execution;
     const title = `Preparing the "${this.executor.name}" executor`;
     await log.section('prepare_executor', title, () => this.executor.prepare());
     await log.section('prepare_script', 'Preparing environment', async () => log.line(`Running on ${hostname()}...`));
+    return this.interruption() ?? { state: 'success' };
+  }
+
+  private async fillCheckout(): Promise<JobOutcome> {
+    const { log } = this.execution;
     const sources = await log.section('get_sources', 'Getting source from Git repository', () => this.getSources());
     const stopped = this.interruption();
     if (stopped || sources.state === 'failed') return stopped ?? sources;
     const signal = AbortSignal.any([this.aborted, this.execution.canceled, this.timedOut.signal]);
-    const caches = job.cache.filter((spec) => followsPolicy(spec, 'pull', this.expand));
-    if (caches.length > 0) {
-      await log.section('restore_cache', 'Restoring cache', async () => {
-        for (const spec of caches) await restoreCache(spec, this.cacheRun(signal));
-      });
-    }
-    if (job.dependencies.length === 0) return { state: 'success' };
-    return log.section('download_artifacts', 'Downloading artifacts', () => this.downloadArtifacts(signal));
+    await this.archives.restoreCaches(signal);
+    return withoutFailure(await this.archives.download(signal));
   }
 
   private async getSources(): Promise<JobOutcome> {
@@ -191,17 +201,6 @@ class JobStages {
     } catch (error) {
       if (isSystemError(error)) throw error;
       throw new StageFailure('script_failure', (error as Error).message);
-    }
-  }
-
-  private async downloadArtifacts(signal: AbortSignal): Promise<JobOutcome> {
-    const { job, workspace, log, coordinator, archivePath } = this.execution;
-    const run = { coordinator, directory: workspace.project, archivePath, log, signal };
-    for (let left = attempts(this.settings.get('ARTIFACT_DOWNLOAD_ATTEMPTS')); ; left--) {
-      const failure = await downloadArtifacts(job.dependencies, run);
-      if (failure === undefined) return { state: 'success' };
-      if (left <= 1) return { state: 'failed', reason: 'script_failure', message: failure, exitCode: 1 };
-      log.line('\x1b[32;1mTrying again\x1b[0;m');
     }
   }
 
@@ -256,55 +255,6 @@ class JobStages {
     const counts = (this.settings.get('AFTER_SCRIPT_IGNORE_ERRORS') ?? '').toLowerCase() === 'false';
     return counts && outcome.state === 'success' ? outcomeOf(code) : outcome;
   }
-
-  /** Saves caches and uploads artifacts. A failed upload fails a job that had succeeded so far (runner-api.md §5.2). */
-  private async keepResults(outcome: JobOutcome): Promise<JobOutcome> {
-    const { job, log, workspace, coordinator } = this.execution;
-    const succeeded = outcome.state === 'success';
-    const suffix = succeeded ? '' : '_on_failure';
-    const kind = succeeded ? 'successful' : 'failed';
-    const isDue = ({ when }: { when: string }) =>
-      when === 'always' || when === (succeeded ? 'on_success' : 'on_failure');
-    const caches = job.cache.filter((spec) => isDue(spec) && followsPolicy(spec, 'push', this.expand));
-    if (caches.length > 0) {
-      await log.section(`archive_cache${suffix}`, `Saving cache for ${kind} job`, async () => {
-        for (const spec of caches) await saveCache(spec, this.cacheRun(this.aborted));
-      });
-    }
-    const artifacts = job.artifacts.filter(isDue);
-    if (artifacts.length === 0) return outcome;
-    const stage = succeeded ? 'upload_artifacts_on_success' : 'upload_artifacts_on_failure';
-    const failure = await log.section(stage, `Uploading artifacts for ${kind} job`, () =>
-      uploadArtifacts(artifacts, {
-        coordinator,
-        job,
-        directory: workspace.project,
-        log,
-        env: this.env,
-        expand: this.expand,
-        signal: this.aborted,
-      }),
-    );
-    if (failure === undefined || !succeeded) return outcome;
-    return { state: 'failed', reason: 'script_failure', message: failure, exitCode: 1 };
-  }
-
-  private cacheRun(signal: AbortSignal) {
-    const { cache, job, workspace, log } = this.execution;
-    return {
-      ...cache,
-      directory: workspace.project,
-      log,
-      env: this.env,
-      defaultKey: `${job.name}/${job.git.ref}`,
-      fallbackKey: this.settings.get('CACHE_FALLBACK_KEY') ?? '',
-      attempts: attempts(this.settings.get('RESTORE_CACHE_ATTEMPTS')),
-      expand: this.expand,
-      signal,
-    };
-  }
-
-  private readonly expand = (text: string): string => expand(text, (name) => this.settings.get(name));
 
   private async runHook(name: string): Promise<number> {
     const lines = this.execution.job.hooks.filter((hook) => hook.name === name).flatMap((hook) => hook.script);
@@ -378,6 +328,12 @@ function outcomeOf(code: number): JobOutcome {
   return code === 0
     ? { state: 'success' }
     : { state: 'failed', reason: 'script_failure', exitCode: code, message: `exit code ${code}` };
+}
+
+/** A download or upload that failed fails a job that had succeeded so far (runner-api.md §5.2, §6.1). */
+function withoutFailure(failure: string | undefined): JobOutcome {
+  if (failure === undefined) return { state: 'success' };
+  return { state: 'failed', reason: 'script_failure', message: failure, exitCode: 1 };
 }
 
 /** As after_script reads it (runner-api.md §6.1). */

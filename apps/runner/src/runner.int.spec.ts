@@ -501,7 +501,7 @@ describe('processes', () => {
       'sleep 3001 &',
       'setsid sleep 3002 &',
       '(setsid bash -c "trap \'\' TERM; (sleep 3003; :) & sleep 3004; :" >/dev/null 2>&1 &)',
-      'until pgrep -f "sleep 3004" > /dev/null; do :; done',
+      'until [ "$(pgrep -c -f "^sleep 300[1-4]")" -ge 4 ]; do :; done',
       'pgrep -f "^sleep 300[1-4]" | sed "s/^/pid /"',
     ]);
     startRunner();

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { chmod, lstat, mkdir, open, realpath, rm, symlink } from 'node:fs/promises';
+import { chmod, lstat, lutimes, mkdir, open, realpath, rm, symlink } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
@@ -28,7 +28,7 @@ export async function unpackZip(path: string, directory: string, signal: AbortSi
   }
   const root = await realpath(directory);
   const target = new Target(root);
-  const links: { path: string; to: Buffer }[] = [];
+  const links: { path: string; to: Buffer; modifiedAt: Date }[] = [];
   const directories: { path: string; mode: number }[] = [];
   let entries = 0;
   let bytes = 0;
@@ -46,7 +46,8 @@ export async function unpackZip(path: string, directory: string, signal: AbortSi
       directories.push({ path: name, mode: mode || 0o755 });
     } else if (type === 0o120000) {
       if (entry.uncompressedSize > LONGEST_LINK_BYTES) throw new Error(`the link ${name} is too long`);
-      links.push({ path: name, to: await readAll(await zip.openReadStreamPromise(entry)) });
+      const to = await readAll(await zip.openReadStreamPromise(entry));
+      links.push({ path: name, to, modifiedAt: entry.getLastModDate() });
     } else if (type === 0 || type === 0o100000) {
       const stream = await zip.openReadStreamPromise(entry);
       await target.writeFile(
@@ -57,7 +58,7 @@ export async function unpackZip(path: string, directory: string, signal: AbortSi
       );
     }
   }
-  for (const { path: name, to } of links) await target.makeLink(name, to);
+  for (const { path: name, to, modifiedAt } of links) await target.makeLink(name, to, modifiedAt);
   // Last and from the bottom up: what is in them has been written.
   for (const { path: name, mode } of directories.reverse()) await chmod(join(root, name), mode | 0o700);
 }
@@ -117,8 +118,10 @@ class Target {
     }
   }
 
-  async makeLink(path: string, to: Buffer): Promise<void> {
-    await symlink(to, await this.clear(path));
+  async makeLink(path: string, to: Buffer, modifiedAt: Date): Promise<void> {
+    const full = await this.clear(path);
+    await symlink(to, full);
+    await lutimes(full, modifiedAt, modifiedAt);
   }
 
   /** Takes a file or link away that stands in the place; its directory exists afterwards. */

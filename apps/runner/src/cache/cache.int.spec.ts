@@ -65,7 +65,11 @@ test('what one job keeps the next one finds, with permissions and links', async 
   );
   expect(second.text).toContain('Successfully extracted cache');
   expect(second.text).toContain('\none\n755\n');
-  expect(second.text).toContain('Archive is up to date!');
+  // Restored files have the whole seconds of the archive, so the first state after that is packed once more.
+  const third = await run(show, [deps]);
+  const fourth = await run(show, [deps]);
+  expect(third.text).toContain('\none\n');
+  expect(fourth.text).toContain('Archive is up to date!');
 });
 
 test('keys have variables; another key is another cache', async () => {

@@ -99,12 +99,15 @@ function ownFallbackKey({ fallbackKey, log }: CacheRun): string[] {
   return [];
 }
 
-/** Tells without reading them whether files are the ones that were packed. Seconds: an archive keeps times no finer. */
+/**
+ * Tells without reading them whether files are the ones that were packed. Times count to the millisecond, though an archive keeps
+ * seconds: two versions of a file may be made in one second, and it only costs packing a cache once more after it was first restored.
+ */
 function fingerprint(files: readonly SelectedFile[]): string {
   const hash = createHash('sha256');
   for (const { path, kind, mode, size, modifiedAt } of files) {
-    const time = kind === 'file' ? Math.floor(modifiedAt.getTime() / 1000) : 0;
-    hash.update(`${JSON.stringify(path)} ${kind} ${mode} ${kind === 'directory' ? 0 : size} ${time}\n`);
+    const content = kind === 'directory' ? '' : `${size} ${modifiedAt.getTime()}`;
+    hash.update(`${JSON.stringify(path)} ${kind} ${mode} ${content}\n`);
   }
   return hash.digest('hex');
 }

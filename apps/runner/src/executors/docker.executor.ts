@@ -303,7 +303,7 @@ export async function checkDocker(env: NodeJS.ProcessEnv, systemId: string, buil
     await docker(['version', '--format', '{{.Server.Version}}'], { env, limitMs: 15_000 });
   } catch (error) {
     throw new Error(
-      `the docker executor cannot be used: ${(error as Error).message}. Install and start Docker, or take jobs with --executor shell`,
+      `the docker executor cannot be used: ${(error as Error).message.replace(/[.?]+$/, '')}. Install and start Docker, or take jobs with --executor shell`,
       { cause: error },
     );
   }

@@ -39,7 +39,7 @@ test.each([
 ])('it is refused at the start when %s', async (_name, environment, message) => {
   if (message.startsWith('/') && missing === 'there is no docker command') return;
   const options = { buildsDir: root, docker: { image: '', pullPolicy: ['always'] }, environment };
-  runner = new Runner({ url: coordinator.url, token: RUNNER_TOKEN, ...options });
+  runner = new Runner({ url: coordinator.url, token: RUNNER_TOKEN, ...options, say: () => undefined });
   runner.start();
   const failure = await runner.finished().catch((error: Error) => error.message);
   expect(failure).toContain('the docker executor cannot be used');
