@@ -1,4 +1,4 @@
-import type { IncludeReport } from './merge/include.js';
+import type { IncludedFile, WantedFiles } from './config-files.js';
 import type { WrittenJob } from './keywords/job.js';
 import type { JobRule } from './keywords/job-rules.js';
 import type { Workflow } from './keywords/workflow.js';
@@ -45,9 +45,11 @@ export interface CiConfig {
 interface Parsed {
   /** The file after includes, `extends` and references, for `mergedYaml`; absent when it did not get that far. */
   merged?: YamlMap;
-  /** Paths of included files. */
-  includes: IncludeReport['files'];
-  /** The result holds wherever the file and the included files are the same; else only for the same ConfigFiles values. */
+  includes: IncludedFile[];
+  /**
+   * The result holds wherever the file, the included files and `ConfigFiles.inputs` are the same; else only for the same answers
+   * and values of ConfigFiles.
+   */
   cacheable: boolean;
 }
 
@@ -58,5 +60,5 @@ export type ParsedConfig =
       /** In the order of checks: creation takes the first, lint shows all. Empty only when `wanted` is set. */
       problems: Problem[];
       /** What `ConfigFiles` answered `undefined` for: read it and parse again. */
-      wanted?: { files: string[]; fileList: boolean };
+      wanted?: WantedFiles;
     });

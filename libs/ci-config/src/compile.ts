@@ -9,7 +9,7 @@ export function compile(text: string, files: ConfigFiles, context: PipelineConte
   const parsed = parseConfig(text, files, limits);
   if (parsed.ok) return planPipeline(parsed.config, context);
   const errors = parsed.wanted
-    ? [`Files have not been read yet: ${parsed.wanted.files.join(', ') || 'the list of files'}`]
+    ? [`Files have not been read yet: ${JSON.stringify(parsed.wanted)}`]
     : parsed.problems.map(({ message }) => message);
   return { ok: false, reason: 'config_error', errors, warnings: [] };
 }

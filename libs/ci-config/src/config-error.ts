@@ -1,9 +1,11 @@
-/** A fault that ends compilation where it is found; `line` in the file that was given, when it lies there. */
+import type { Position } from './yaml/sources.js';
+
+/** A fault that ends compilation where it is found. */
 export class ConfigError extends Error {
   constructor(
     message: string,
     readonly path?: string[],
-    readonly line?: number,
+    readonly position?: Position,
   ) {
     super(message);
   }

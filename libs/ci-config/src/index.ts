@@ -1,6 +1,7 @@
 /** The pure compiler of `.gitlab-ci.yml`: text and circumstances in, a plan or problems out. Imports nothing of the project. */
 export type {
   Artifacts,
+  AutoCancel,
   Cache,
   Environment,
   Image,
@@ -8,15 +9,25 @@ export type {
   JobOptions,
   JobWhen,
   Need,
+  PipelineNeed,
+  Release,
   Retry,
   Scheduling,
   Service,
+  Trigger,
   Variable,
 } from './job.js';
 export type { LeftOut, PipelineContext, Plan, RefusalReason } from './plan.js';
 export type { Problem } from './problem.js';
 export { defaultLimits, type Limits } from './limits.js';
-export { noFiles, type ConfigFiles } from './config-files.js';
+export {
+  noFiles,
+  type ConfigFiles,
+  type IncludedFile,
+  type ProjectRefusal,
+  type RepositoryFiles,
+  type WantedFiles,
+} from './config-files.js';
 export { compositeStatus, type Status, type StatusOfJob } from './processing/composite-status.js';
 export { nextStatuses, type ProcessableJob } from './processing/next-statuses.js';
 export {

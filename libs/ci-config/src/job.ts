@@ -35,6 +35,45 @@ export interface Retry {
   exitCodes?: number[];
 }
 
+/** What cancels a pipeline; absent = GitLab's default (ci-config.md §6.5). */
+export interface AutoCancel {
+  onNewCommit?: 'conservative' | 'interruptible' | 'none';
+  onJobFailure?: 'none' | 'all';
+}
+
+/** The pipeline that a job starts. */
+export interface Trigger {
+  /**
+   * In another project at the head of a branch (absent: the default branch), or a child in the same project and at the same
+   * commit, with the configuration written here.
+   */
+  to: { project: string; branch?: string } | { config: string };
+  /** Absent: the job is done as soon as the pipeline is there. `depend` and `mirror`: it ends when that pipeline does. */
+  strategy?: 'depend' | 'mirror';
+  /** What of this pipeline's variables goes down: those of the job, and those that were sent with the call. */
+  forward: { yamlVariables: boolean; pipelineVariables: boolean };
+  inputs?: Record<string, unknown>;
+}
+
+/** Artifacts of a job of another pipeline. */
+export interface PipelineNeed {
+  /** Id, usually a variable. */
+  pipeline: string;
+  job: string;
+  artifacts: boolean;
+}
+
+export interface Release {
+  tagName: string;
+  tagMessage?: string;
+  name?: string;
+  description: string;
+  ref?: string;
+  releasedAt?: string;
+  milestones?: string[];
+  assets?: Record<string, unknown>;
+}
+
 export interface Image {
   name: string;
   entrypoint?: string[];
@@ -86,6 +125,7 @@ export interface JobOptions {
   /** Regular expression without its slashes. */
   coverage?: string;
   hooks?: { preGetSourcesScript: string[] };
+  release?: Release | undefined;
 }
 
 export interface Job {
@@ -101,6 +141,12 @@ export interface Job {
   scheduling: Scheduling;
   /** Only jobs that are in this pipeline: optional needs that are not have been left out. */
   needs: Need[];
+  /** Jobs of other pipelines whose artifacts are fetched. */
+  pipelineNeeds?: PipelineNeed[];
+  /** It runs no script, but takes over the status of this project's latest pipeline. */
+  mirrors?: string;
+  /** It runs no script, but starts a pipeline. */
+  trigger?: Trigger;
   /** Jobs whose artifacts are fetched; absent = all there are, [] = none. */
   dependencies?: string[];
   /** The variables of the file, in order of precedence already applied: one entry per key (ci-config.md §4.1, line 4). */

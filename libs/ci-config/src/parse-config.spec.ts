@@ -116,11 +116,13 @@ describe('what GitLab knows and this server does not do', () => {
     ['include: {template: T.yml}\nx: {script: a}', '`include:template` is not supported by this server (T.yml)'],
     ['include: {project: g/p, file: a.yml}\nx: {script: a}', '`include:project` is not supported by this server (g/p)'],
     ['include: {component: c@1}\nx: {script: a}', '`include:component` is not supported by this server (c@1)'],
-    ['spec: {inputs: {a: ~}}\n---\nx: {script: a}', '`spec:inputs` is not supported by this server'],
-    ['x: {trigger: g/p}', 'jobs:x trigger is not supported by this server'],
+    ['spec: {include: [a.yml]}\n---\nx: {script: a}', '`spec:include` is not supported by this server'],
+    [
+      'x: {trigger: {include: {template: T.yml}}}',
+      '`trigger:include:template` is not supported by this server (T.yml)',
+    ],
     ['Deploy: {script: a, secrets: {A: {}}}', 'jobs:Deploy secrets is not supported by this server'],
     ['x: {script: a, id_tokens: {A: {aud: b}}}', 'jobs:x id_tokens is not supported by this server'],
-    ['x: {script: a, needs: [{pipeline: p, job: j}]}', 'jobs:x:needs:need:pipeline is not supported by this server'],
     [
       'x: {script: a, needs: [{project: g/p, job: j, ref: main}]}',
       'jobs:x:needs:need:project is not supported by this server',
@@ -329,11 +331,11 @@ describe('include (ci-config.md §5.3)', () => {
       { variables: [{ key: 'F', value: 'b' }] },
     );
     expect(parseConfig('include: a.yml\nx: {script: a}', files)).toMatchObject({
-      includes: ['a.yml'],
+      includes: [{ type: 'local', location: 'a.yml' }],
       cacheable: true,
     });
     expect(parseConfig('include: $F.yml\nx: {script: a}', files)).toMatchObject({
-      includes: ['b.yml'],
+      includes: [{ type: 'local', location: 'b.yml' }],
       cacheable: false,
     });
     expect(parseConfig('include: {local: a.yml, rules: [{if: $F == "c"}]}\nx: {script: a}', files)).toMatchObject({
@@ -341,7 +343,10 @@ describe('include (ci-config.md §5.3)', () => {
       cacheable: false,
     });
     expect(parseConfig('include: "*.yml"\nx: {script: a}', files)).toMatchObject({
-      includes: ['a.yml', 'b.yml'],
+      includes: [
+        { type: 'local', location: 'a.yml' },
+        { type: 'local', location: 'b.yml' },
+      ],
       cacheable: false,
     });
   });

@@ -1,4 +1,4 @@
-import type { Job, Variable } from './job.js';
+import type { AutoCancel, Job, Variable } from './job.js';
 
 /** Circumstances of one pipeline, all as values: nothing is looked up while planning. */
 export interface PipelineContext {
@@ -35,5 +35,13 @@ export interface LeftOut {
 }
 
 export type Plan =
-  | { ok: true; name?: string; stages: string[]; jobs: Job[]; leftOut: LeftOut[]; warnings: string[] }
+  | {
+      ok: true;
+      name?: string;
+      autoCancel?: AutoCancel;
+      stages: string[];
+      jobs: Job[];
+      leftOut: LeftOut[];
+      warnings: string[];
+    }
   | { ok: false; reason: RefusalReason; errors: string[]; leftOut?: LeftOut[]; warnings: string[] };

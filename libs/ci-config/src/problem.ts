@@ -1,10 +1,12 @@
-/** Something wrong with the file, in the words of ci-config.md §7. */
+/** Something wrong with the configuration, in the words of ci-config.md §7. */
 export interface Problem {
   message: string;
   /** Keys that lead to the place, e.g. `['build', 'rules', '0', 'if']`. */
   path?: string[];
-  /** Line in the file that was given (1 = first); absent for included files. */
+  /** Line (1 = first) of the file that was given, or of `file`. */
   line?: number;
+  /** The included file where it lies; of another project `group/project:path`. */
+  file?: string;
 }
 
 const longestMessage = 10_000;

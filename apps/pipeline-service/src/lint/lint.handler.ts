@@ -16,6 +16,7 @@ import { PipelineServiceConfig } from '../config.js';
 import { CiConfigs } from '../pipelines/ci-configs.js';
 import { planningContext } from '../pipelines/planning-context.js';
 import { noSha } from '../pipelines/predefined-variables.js';
+import { unsupportedIn } from '../pipelines/unsupported-jobs.js';
 import { type ProjectForCreation, ProjectReader } from '../projects/project-reader.js';
 import { protectedRef } from '../protected-refs/protected-ref.js';
 import type { RepositoryAddress } from '../repositories/repository-address.js';
@@ -120,13 +121,14 @@ function lintFacts(parsed: ParsedConfig, plan: Plan | null, { dryRun, includeJob
     : parsed.problems.map(({ message, line }) => (line === undefined ? message : `${message} (line ${line})`));
   // Rules that leave nothing to run are no fault of the file, unless somebody asks how a pipeline would go.
   const refused = plan && !plan.ok && (dryRun || plan.reason === 'config_error') ? plan.errors : [];
-  const errors = [...problems, ...refused];
+  const unsupported = plan?.ok ? unsupportedIn(plan.jobs) : null;
+  const errors = [...problems, ...refused, ...(unsupported === null ? [] : [unsupported])];
   return {
     valid: errors.length === 0,
     errors,
     warnings: plan?.warnings ?? [],
     mergedYaml: mergedYaml(parsed),
-    includes: parsed.includes.map((include) => ({ type: 'local', location: String(include) })),
+    includes: parsed.includes.map(({ type, location }) => ({ type, location })),
     jobs: includeJobs ? jobsOf(parsed, plan, dryRun) : null,
   };
 }

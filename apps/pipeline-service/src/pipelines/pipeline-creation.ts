@@ -21,6 +21,7 @@ import { keepsFailedPipeline, type PipelineOrder } from './pipeline-order.js';
 import { planningContext } from './planning-context.js';
 import { planOf } from './plans.repository.js';
 import type { Server } from './predefined-variables.js';
+import { unsupportedIn } from './unsupported-jobs.js';
 
 const defaultConfigPath = '.gitlab-ci.yml';
 
@@ -182,6 +183,8 @@ function decideByPlan(
       ? refusal(order, { status: 400, message })
       : failure(order, pipeline, configError(message, plan.reason));
   }
+  const unsupported = unsupportedIn(plan.jobs);
+  if (unsupported !== null) return failure(order, pipeline, configError(unsupported));
   const first = nextStatuses(
     plan.jobs.map((job) => ({ ...job, status: 'created' as const, needs: job.needs.map(({ name }) => name) })),
   );

@@ -6,6 +6,7 @@ import { ExpressionSyntaxError, tokenize, type Operator, type Token } from './to
 export type Expression =
   | { kind: 'value'; value: string | boolean | null }
   | { kind: 'variable'; name: string }
+  | { kind: 'input'; name: string }
   | { kind: 'pattern'; pattern: RE2JS; text: string }
   | { kind: 'not'; operand: Expression }
   | { kind: Exclude<Operator, '!'>; left: Expression; right: Expression };
@@ -16,6 +17,8 @@ export type Lookup = (key: string) => string | undefined;
 /** What an expression is evaluated with. */
 export interface ExpressionCircumstances {
   lookup: Lookup;
+  /** Of inputs, which only their own rules look at; null for one that has none. */
+  input?: (name: string) => string | boolean | null;
   patterns: Patterns;
 }
 
@@ -91,6 +94,8 @@ class Parser {
         return { kind: 'value', value: token.kind === 'true' };
       case 'variable':
         return { kind: 'variable', name: token.name };
+      case 'input':
+        return { kind: 'input', name: token.name };
       case 'string':
         return { kind: 'value', value: token.text };
       case 'pattern':
@@ -127,6 +132,8 @@ function evaluate(expression: Expression, circumstances: ExpressionCircumstances
       return expression.value;
     case 'variable':
       return circumstances.lookup(expression.name) ?? null;
+    case 'input':
+      return circumstances.input?.(expression.name) ?? null;
     case 'pattern':
       return expression;
     case 'not':

@@ -7,6 +7,7 @@ export type Token =
   | { kind: '(' | ')' | 'null' | 'true' | 'false' }
   | { kind: 'operator'; operator: Operator }
   | { kind: 'variable'; name: string }
+  | { kind: 'input'; name: string }
   | { kind: 'string'; text: string }
   /** With its slashes and flags. */
   | { kind: 'pattern'; text: string };
@@ -14,6 +15,7 @@ export type Token =
 const tokensAtMost = 99;
 const blanks = /\s*/y;
 const variable = /\$(\w+)/y;
+const input = /\$\[\[\s*inputs\.([\w-]+)\s*\]\]/y;
 const string = /"([^"]*)"|'([^']*)'/y;
 const word = /null\b|true\b|false\b/y;
 const operator = /==|=~|!=|!~|&&|\|\||!/y;
@@ -39,6 +41,8 @@ function tokenAt(text: string, position: number): { token: Token; length: number
   if (first === '/') return patternAt(text, position);
   const found = match(variable, text, position);
   if (found) return { token: { kind: 'variable', name: found[1] as string }, length: found[0].length };
+  const named = match(input, text, position);
+  if (named) return { token: { kind: 'input', name: named[1] as string }, length: named[0].length };
   const quoted = match(string, text, position);
   if (quoted) return { token: { kind: 'string', text: quoted[1] ?? quoted[2] ?? '' }, length: quoted[0].length };
   const literal = match(word, text, position);

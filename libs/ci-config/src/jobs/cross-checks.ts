@@ -37,7 +37,7 @@ function checkNeeds(job: ConfiguredJob, needs: readonly Need[], byName: Readonly
     throw new ConfigError(
       `${job.name} has the following needs duplicated: ${[...twice].join(', ')}.`,
       [job.name, 'needs'],
-      job.line,
+      job.position,
     );
 }
 
@@ -91,7 +91,7 @@ function checkCircles(jobs: readonly ConfiguredJob[], byName: ReadonlyMap<string
         throw new ConfigError(
           `The pipeline has circular dependencies: ${what}`,
           [next, 'needs'],
-          byName.get(next)?.line,
+          byName.get(next)?.position,
         );
       } else if (!state.has(next)) {
         state.set(next, 'open');
@@ -102,5 +102,5 @@ function checkCircles(jobs: readonly ConfiguredJob[], byName: ReadonlyMap<string
 }
 
 function fail(job: ConfiguredJob, sentence: string): never {
-  throw new ConfigError(`${job.name} job: ${sentence}`, [job.name], job.line);
+  throw new ConfigError(`${job.name} job: ${sentence}`, [job.name], job.position);
 }

@@ -1,16 +1,17 @@
 import type { ConfiguredJob, ExpandedNeeds, ExpandedRule } from '../ci-config.js';
+import { ConfigError } from '../config-error.js';
 import type { Need, Variable } from '../job.js';
 import type { WrittenJob } from '../keywords/job.js';
 import type { WrittenNeed } from '../keywords/needs.js';
 import type { Limits } from '../limits.js';
-import { ConfigError } from '../config-error.js';
 
 /** Instances in a file per job allowed in a pipeline: rules may leave most of them out, but not without end. */
 export const instancesPerAllowedJob = 4;
 
 /**
  * Replaces `parallel` jobs by their instances (`job 1/3`, `job: [a, b]`) and rewrites `needs` and `dependencies` to these names
- * (ci-config.md §5.8). Stage indexes are set where the stage exists, else -1. Throws ConfigError when there are far too many.
+ * (ci-config.md §5.8). Stage indexes are set where the stage exists, else -1. Throws ConfigError when there are far too many,
+ * and for needs that refer to what is not in the job's own matrix.
  */
 export function expandParallel(
   jobs: readonly WrittenJob[],
@@ -18,17 +19,25 @@ export function expandParallel(
   limits: Limits,
 ): ConfiguredJob[] {
   const stageIndexes = new Map(stages.map((stage, index) => [stage, index]));
-  const names = new Map(jobs.map((job) => [job.name, instanceNames(job)]));
+  const names: Names = new Map(jobs.map((job) => [job.name, instanceNames(job)]));
   const expanded: ConfiguredJob[] = [];
   for (const job of jobs) {
-    const shared = withInstanceNames(job, stageIndexes.get(job.stage) ?? -1, names, limits);
+    const stageIdx = stageIndexes.get(job.stage) ?? -1;
     const own = names.get(job.name) as string[];
     if (expanded.length + own.length > limits.jobs * instancesPerAllowedJob)
-      throw new ConfigError(sizeLimitText(limits.jobs), [job.name], job.line);
+      throw new ConfigError(sizeLimitText(limits.jobs), [job.name], job.position);
+    const { parallel } = job;
+    if (!parallel) {
+      expanded.push(withInstanceNames(job, job.name, stageIdx, names, limits, []));
+      continue;
+    }
+    const matrix = 'matrix' in parallel ? parallel.matrix : undefined;
+    const shared = usesMatrix(job) ? undefined : withInstanceNames(job, job.name, stageIdx, names, limits, []);
     own.forEach((name, index) => {
-      const instance: ConfiguredJob = { ...shared, name };
-      if (job.parallel) instance.parallel = { index: index + 1, total: own.length };
-      if (job.parallel && 'matrix' in job.parallel) instance.matrixVariables = job.parallel.matrix[index] as Variable[];
+      const values = matrix?.[index] ?? [];
+      const instance = shared ? { ...shared, name } : withInstanceNames(job, name, stageIdx, names, limits, values);
+      instance.parallel = { index: index + 1, total: own.length };
+      if (matrix) instance.matrixVariables = values;
       expanded.push(instance);
     });
   }
@@ -38,6 +47,8 @@ export function expandParallel(
 export function sizeLimitText(limit: number): string {
   return `The number of jobs has exceeded the limit of ${limit}. Try splitting the configuration with parent-child-pipelines`;
 }
+
+type Names = ReadonlyMap<string, readonly string[]>;
 
 function instanceNames(job: WrittenJob): string[] {
   if (!job.parallel) return [job.name];
@@ -50,35 +61,72 @@ function matrixName(job: string, values: readonly Variable[]): string {
   return `${job}: [${values.map(({ value }) => value).join(', ')}]`;
 }
 
-type Names = ReadonlyMap<string, readonly string[]>;
-
-function withInstanceNames(job: WrittenJob, stageIdx: number, names: Names, limits: Limits): ConfiguredJob {
+function withInstanceNames(
+  job: WrittenJob,
+  name: string,
+  stageIdx: number,
+  names: Names,
+  limits: Limits,
+  matrix: readonly Variable[],
+): ConfiguredJob {
   const { needs, parallel: _, rules, ...rest } = job;
-  const configured: ConfiguredJob = { ...rest, stageIdx };
-  if (needs) configured.needs = expandNeeds(needs, names, limits);
-  if (job.dependencies) {
-    const dependencies = job.dependencies.flatMap((name) => names.get(name) ?? [name]);
-    configured.dependencies = dependencies;
-  }
+  const configured: ConfiguredJob = { ...rest, name, stageIdx };
+  const expand = (written: readonly WrittenNeed[]) => expandNeeds(job, written, names, limits, matrix);
+  if (needs) configured.needs = expand(needs);
+  if (job.dependencies) configured.dependencies = job.dependencies.flatMap((one) => names.get(one) ?? [one]);
   if (rules !== undefined)
     configured.rules =
       rules &&
       rules.map((rule): ExpandedRule => {
         const { needs: ruleNeeds, ...conditions } = rule;
-        return ruleNeeds ? { ...conditions, needs: expandNeeds(ruleNeeds, names, limits) } : conditions;
+        return ruleNeeds ? { ...conditions, needs: expand(ruleNeeds) } : conditions;
       });
   return configured;
 }
 
-function expandNeeds(needs: readonly WrittenNeed[], names: Names, limits: Limits): ExpandedNeeds {
+function expandNeeds(
+  job: WrittenJob,
+  needs: readonly WrittenNeed[],
+  names: Names,
+  limits: Limits,
+  matrix: readonly Variable[],
+): ExpandedNeeds {
   const list: Need[] = [];
   let count = 0;
   for (const need of needs) {
-    const instances = need.matrix?.map((values) => matrixName(need.name, values)) ??
+    const instances = need.matrix?.map((values) =>
+      matrixName(
+        need.name,
+        values.map(({ key, value }) => ({ key, value: withOwnMatrix(job, value, matrix) })),
+      ),
+    ) ??
       names.get(need.name) ?? [need.name];
     count += instances.length;
     for (const name of instances.slice(0, limits.needs + 1 - list.length))
       list.push({ name, artifacts: need.artifacts, optional: need.optional });
   }
   return { list, count };
+}
+
+const ownMatrix = /\$\[\[\s*matrix\.([\w-]+)\s*\]\]/g;
+
+/** Whether its needs differ from instance to instance. */
+function usesMatrix(job: WrittenJob): boolean {
+  const needs = [...(job.needs ?? []), ...(job.rules ?? []).flatMap((rule) => rule.needs ?? [])];
+  return needs.some((need) => need.matrix?.some((values) => values.some(({ value }) => value.includes('$[['))));
+}
+
+/** `$[[ matrix.OS ]]` is the value that the needing instance has for `OS`. */
+function withOwnMatrix(job: WrittenJob, text: string, matrix: readonly Variable[]): string {
+  if (!text.includes('$[[')) return text;
+  return text.replace(ownMatrix, (_, name: string) => {
+    const variable = matrix.find(({ key }) => key === name);
+    if (!variable)
+      throw new ConfigError(
+        `${job.name} job: '${name}' does not exist in matrix configuration`,
+        [job.name, 'needs'],
+        job.position,
+      );
+    return variable.value;
+  });
 }

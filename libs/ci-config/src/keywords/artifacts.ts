@@ -5,7 +5,18 @@ import { parseDuration } from './duration.js';
 import type { Place } from './place.js';
 import { readBoolean, readText, readTextList, readWord } from './texts.js';
 
-const keys = ['name', 'untracked', 'paths', 'reports', 'when', 'expire_in', 'expose_as', 'exclude', 'public', 'access'];
+const keys = new Set([
+  'name',
+  'untracked',
+  'paths',
+  'reports',
+  'when',
+  'expire_in',
+  'expose_as',
+  'exclude',
+  'public',
+  'access',
+]);
 
 /** `artifacts`, checked in shape and carried (ci-config.md §1). */
 export function readArtifacts(place: Place): Artifacts | undefined {

@@ -4,7 +4,8 @@ import { withoutUndefined } from './artifacts.js';
 import type { Place } from './place.js';
 import { isTextList, readBoolean, readText, readTextList, readWord } from './texts.js';
 
-const keys = ['key', 'untracked', 'paths', 'when', 'policy', 'unprotect', 'fallback_keys'];
+const keys = new Set(['key', 'untracked', 'paths', 'when', 'policy', 'unprotect', 'fallback_keys']);
+const keyKeys = new Set(['files', 'files_commits', 'prefix']);
 const cachesAtMost = 4;
 
 /** `cache`: a map or a list of up to four. */
@@ -43,7 +44,7 @@ function readKey(cache: Place): Cache['key'] {
     place.problem('should be a hash, a string or a symbol');
     return undefined;
   }
-  place.checkKeys(['files', 'files_commits', 'prefix']);
+  place.checkKeys(keyKeys);
   for (const key of ['files', 'files_commits']) {
     const files = place.get(key);
     if (isTextList(files) && (files.length < 1 || files.length > 2))

@@ -42,6 +42,8 @@ export const defaultKeys = Object.keys(readers) as (keyof DefaultKeywords)[];
 /** Those that may also stand at the root, as they did before there was `default`. */
 export const rootDefaultKeys = ['image', 'services', 'before_script', 'after_script', 'cache'] as const;
 
+const keysOfDefault: ReadonlySet<string> = new Set([...defaultKeys, 'id_tokens']);
+const hookKeys = new Set(['pre_get_sources_script']);
 const tagsAtMost = 50;
 
 /** Reads those of the keywords that are set: present and not null. */
@@ -62,7 +64,7 @@ export function readDefaults(root: Place): DefaultKeywords {
     place.problem('config should be a hash');
     return atRoot;
   }
-  place.checkKeys([...defaultKeys, 'id_tokens']);
+  place.checkKeys(keysOfDefault);
   place.refuseKeys(['id_tokens']);
   for (const key of rootDefaultKeys)
     if (place.has(key) && root.has(key))
@@ -76,10 +78,16 @@ export function readInheritance(job: Place, what: 'default' | 'variables'): (nam
   if (value === undefined || value === null || value === true) return () => true;
   if (value === false) return () => false;
   if (isTextList(value)) {
+    const unknown = what === 'default' ? value.filter((name) => !keysOfDefault.has(name)) : [];
+    if (unknown.length > 0)
+      job
+        .child('inherit')
+        .child(what)
+        .problem(`config contains unknown values: ${unknown.join(', ')}`);
     const names = new Set(value);
     return (name) => names.has(name);
   }
-  job.child('inherit').child(what).problem('config should be a bool or an array of strings');
+  job.child('inherit').child(what).problem('should be a bool or array of strings');
   return () => true;
 }
 
@@ -88,7 +96,7 @@ function readHooks(place: Place): { preGetSourcesScript: string[] } {
     place.problem('config should be a hash');
     return { preGetSourcesScript: [] };
   }
-  place.checkKeys(['pre_get_sources_script']);
+  place.checkKeys(hookKeys);
   return {
     preGetSourcesScript: place.has('pre_get_sources_script') ? readScript(place.child('pre_get_sources_script')) : [],
   };

@@ -1,10 +1,11 @@
 import type { Environment } from '../job.js';
 import { YamlMap } from '../yaml/values.js';
 import { withoutUndefined } from './artifacts.js';
+import { parseDuration } from './duration.js';
 import type { Place } from './place.js';
 import { readText } from './texts.js';
 
-const keys = ['name', 'url', 'action', 'auto_stop_in', 'kubernetes', 'on_stop', 'deployment_tier'];
+const keys = new Set(['name', 'url', 'action', 'auto_stop_in', 'kubernetes', 'on_stop', 'deployment_tier']);
 const actions = ['start', 'stop', 'prepare', 'verify', 'access'];
 const tiers = ['production', 'staging', 'testing', 'development', 'other'];
 const longestName = 255;
@@ -25,12 +26,21 @@ export function readEnvironment(place: Place): Environment | undefined {
       'deployment tier must be one of production, staging, testing, development, or other',
       'deployment_tier',
     );
+  const autoStopIn = readText(place, 'auto_stop_in');
+  // A variable may stand in it; then it is told when the environment is made.
+  if (
+    autoStopIn !== undefined &&
+    autoStopIn !== 'never' &&
+    !autoStopIn.includes('$') &&
+    parseDuration(autoStopIn) === null
+  )
+    place.problem('auto stop in should be a duration', 'auto_stop_in');
   const environment = withoutUndefined<Environment>({
     name: readText(place, 'name') ?? '',
     url: readText(place, 'url'),
     action,
     onStop: readText(place, 'on_stop'),
-    autoStopIn: readText(place, 'auto_stop_in'),
+    autoStopIn,
     deploymentTier,
   });
   return named(place, environment);

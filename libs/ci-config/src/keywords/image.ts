@@ -5,8 +5,8 @@ import type { Place } from './place.js';
 import { isTextList, readText, readTextOrTexts } from './texts.js';
 import { readVariables } from './variables.js';
 
-const imageKeys = ['name', 'entrypoint', 'docker', 'kubernetes', 'pull_policy'];
-const serviceKeys = [...imageKeys, 'alias', 'command', 'variables'];
+const imageKeys = new Set(['name', 'entrypoint', 'docker', 'kubernetes', 'pull_policy']);
+const serviceKeys = new Set([...imageKeys, 'alias', 'command', 'variables']);
 const pullPolicies = ['always', 'if-not-present', 'never'];
 
 /** `image`: a name, or a map that has one. */
@@ -33,7 +33,7 @@ export function readServices(place: Place): Service[] {
   });
 }
 
-function readNamed(place: Place, keys: readonly string[]): Image | undefined {
+function readNamed(place: Place, keys: ReadonlySet<string>): Image | undefined {
   if (typeof place.value === 'string') {
     if (place.value !== '') return { name: place.value };
     place.problem("name can't be blank");

@@ -31,10 +31,17 @@ function readJobRule(place: Place): JobRule {
   }
   if (place.has('allow_failure')) rule.allowFailure = readAllowFailure(place);
   if (place.has('variables')) rule.variables = readVariables(place.child('variables'), 'rule');
-  if (place.has('needs')) rule.needs = readNeeds(place.child('needs'));
+  if (place.has('needs')) rule.needs = readRuleNeeds(place.child('needs'));
   const interruptible = readBoolean(place, 'interruptible');
   if (interruptible !== undefined) rule.interruptible = interruptible;
   return rule;
+}
+
+function readRuleNeeds(place: Place): WrittenNeed[] {
+  const { jobs, ofPipelines, mirrored } = readNeeds(place);
+  if (ofPipelines.length > 0) place.problem('config uses invalid types: cross_dependency');
+  if (mirrored !== undefined) place.problem('config uses invalid types: bridge');
+  return jobs;
 }
 
 /** Seconds of `start_in`, at most a week. */

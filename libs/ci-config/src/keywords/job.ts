@@ -1,5 +1,15 @@
-import { jobWhens, type Environment, type JobOptions, type JobWhen, type Retry, type Variable } from '../job.js';
+import {
+  jobWhens,
+  type Environment,
+  type JobOptions,
+  type JobWhen,
+  type PipelineNeed,
+  type Retry,
+  type Trigger,
+  type Variable,
+} from '../job.js';
 import type { Limits } from '../limits.js';
+import type { Position } from '../yaml/sources.js';
 import { YamlMap } from '../yaml/values.js';
 import { readAllowFailure, type AllowFailure } from './allow-failure.js';
 import { withPublishedPages } from './artifacts.js';
@@ -10,13 +20,16 @@ import { readNeeds, type WrittenNeed } from './needs.js';
 import { readRefPolicy, type RefPolicy } from './only-except.js';
 import { readParallel, type Parallel } from './parallel.js';
 import type { Place } from './place.js';
+import { readRelease } from './release.js';
 import { flattenList, isTextList, readScript, readText, readWord } from './texts.js';
+import { readTrigger } from './trigger.js';
 import { readVariables } from './variables.js';
 
 /** A job as the file says it, checked and with the defaults applied, but without the circumstances of a pipeline. */
 export interface WrittenJob {
   name: string;
-  line?: number;
+  /** Where it stands, for what is wrong with several jobs together. */
+  position: Position;
   stage: string;
   when?: JobWhen;
   startIn?: number;
@@ -26,16 +39,21 @@ export interface WrittenJob {
   only?: RefPolicy;
   except?: RefPolicy;
   needs?: WrittenNeed[];
+  pipelineNeeds?: PipelineNeed[];
+  /** The project whose latest pipeline's status it takes over. */
+  mirrors?: string;
+  /** What it starts instead of running a script. */
+  trigger?: Trigger | undefined;
   dependencies?: string[];
   variables: Variable[];
   inheritsVariable: (name: string) => boolean;
-  parallel?: Parallel;
+  parallel?: Parallel | undefined;
   tags: string[];
-  environment?: Environment;
-  resourceGroup?: string;
-  interruptible?: boolean;
-  retry?: Retry;
-  timeout?: number;
+  environment?: Environment | undefined;
+  resourceGroup?: string | undefined;
+  interruptible?: boolean | undefined;
+  retry?: Retry | undefined;
+  timeout?: number | undefined;
   options: JobOptions;
 }
 
@@ -53,8 +71,10 @@ const commonKeys = [
   'resource_group',
   'environment',
   'interruptible',
+  'parallel',
 ];
-const scriptKeys = [
+const scriptKeys = new Set([
+  ...commonKeys,
   'tags',
   'script',
   'image',
@@ -68,7 +88,6 @@ const scriptKeys = [
   'hooks',
   'coverage',
   'retry',
-  'parallel',
   'timeout',
   'inputs',
   'release',
@@ -80,18 +99,30 @@ const scriptKeys = [
   'secrets',
   'dast_configuration',
   'identity',
-];
+  // Told apart in a sentence of its own.
+  'trigger',
+]);
+const triggerKeys = new Set([...commonKeys, 'trigger', 'start_in']);
 /** Known to GitLab, not acted on here; a job that went without would not do what its author means (ci-config.md §1, tier 3). */
-const refusedKeys = ['id_tokens', 'secrets', 'identity', 'run', 'inputs', 'release', 'trigger'];
+const refusedKeys = ['id_tokens', 'secrets', 'identity', 'run', 'inputs'];
+const inheritKeys = new Set(['default', 'variables']);
+const whensOfTriggers = ['on_success', 'on_failure', 'always', 'manual'] as const;
 const longestName = 255;
 
 /** Checks one visible job and puts it into normal form; faults are noted at the place. Null when it is no job at all. */
-export function readJob(place: Place, name: string, defaults: DefaultKeywords, limits: Limits): WrittenJob | null {
-  if (!isJob(place, name)) return null;
+export function readJob(
+  place: Place,
+  name: string,
+  position: Position,
+  defaults: DefaultKeywords,
+  limits: Limits,
+): WrittenJob | null {
+  const kind = kindOf(place, name);
+  if (kind === null) return null;
   checkKeyCombinations(place);
-  place.checkKeys([...commonKeys, ...scriptKeys, 'trigger']);
+  place.checkKeys(kind === 'script' ? scriptKeys : triggerKeys);
   place.refuseKeys(refusedKeys);
-  const set = inherited(place, defaults);
+  const set = inherited(place, defaults, kind === 'script' ? defaultKeys : ['interruptible']);
   const job: WrittenJob = {
     name,
     stage: readStage(place),
@@ -99,50 +130,51 @@ export function readJob(place: Place, name: string, defaults: DefaultKeywords, l
     inheritsVariable: readInheritance(place, 'variables'),
     tags: set.tags ?? [],
     options: readOptions(place, set),
-    ...readWhen(place),
+    ...readWhen(place, kind === 'script' ? jobWhens : whensOfTriggers),
     ...readConditions(place),
+    position,
   };
-  if (place.line !== undefined) job.line = place.line;
-  if (place.has('inherit')) place.child('inherit').checkKeys(['default', 'variables']);
-  if (place.has('allow_failure')) job.allowFailure = readAllowFailure(place);
-  if (place.has('needs')) job.needs = readNeeds(place.child('needs'));
+  if (place.has('inherit')) place.child('inherit').checkKeys(inheritKeys);
+  if (place.has('allow_failure')) job.allowFailure = readAllowFailure(place, kind === 'script');
+  if (place.has('needs')) takeNeeds(job, place.child('needs'), kind);
+  if (place.has('trigger') && kind === 'trigger') job.trigger = readTrigger(place.child('trigger'));
+  else if (kind === 'trigger' && job.mirrors === undefined)
+    place.problem('config should contain either a trigger or a needs:pipeline');
   if (place.has('dependencies')) job.dependencies = readDependencies(place, job.needs);
-  if (place.has('parallel')) {
-    const parallel = readParallel(place.child('parallel'), limits.parallel);
-    if (parallel) job.parallel = parallel;
-  }
-  if (place.has('environment')) {
-    const environment = readEnvironment(place.child('environment'));
-    if (environment) job.environment = environment;
-  }
-  const resourceGroup = readText(place, 'resource_group');
-  if (resourceGroup !== undefined) job.resourceGroup = resourceGroup;
-  if (set.interruptible !== undefined) job.interruptible = set.interruptible;
-  if (set.retry) job.retry = set.retry;
-  if (set.timeout !== undefined) job.timeout = set.timeout;
+  if (place.has('parallel')) job.parallel = readParallel(place.child('parallel'), limits.parallel, kind === 'script');
+  if (place.has('environment')) job.environment = readEnvironment(place.child('environment'));
+  job.resourceGroup = readText(place, 'resource_group');
+  job.interruptible = set.interruptible;
+  job.retry = set.retry;
+  job.timeout = set.timeout;
   return job;
 }
 
-function isJob(place: Place, name: string): boolean {
+/** A job with a script, or one that starts another pipeline; null, after a note, for what is neither. */
+function kindOf(place: Place, name: string): 'script' | 'trigger' | null {
   if (name.length > longestName) {
     place.problem(`name is too long (maximum is ${longestName} characters)`);
-    return false;
+    return null;
   }
-  if (
-    place.value instanceof YamlMap &&
-    ['script', 'run', 'trigger'].some((key) => place.has(key) || place.get(key) === null)
-  )
-    return true;
-  if (place.value instanceof YamlMap && place.has('needs')) {
-    const needs = place.get('needs');
-    if (needs instanceof YamlMap) readNeeds(place.child('needs'));
-    else place.problem('config should contain either a trigger or a needs:pipeline');
-    return false;
+  const { value } = place;
+  if (value instanceof YamlMap) {
+    if (value.has('script') || value.has('run')) return 'script';
+    if (value.has('trigger') || value.has('needs')) return 'trigger';
   }
   place.exactProblem(
     `jobs ${name.replaceAll(' ', '_')} config should implement the script:, run:, or trigger: keyword`.toLowerCase(),
   );
-  return false;
+  return null;
+}
+
+function takeNeeds(job: WrittenJob, place: Place, kind: 'script' | 'trigger'): void {
+  const needs = readNeeds(place);
+  const misplaced =
+    kind === 'script' ? needs.mirrored !== undefined && 'bridge' : needs.ofPipelines.length > 0 && 'cross_dependency';
+  if (misplaced) place.problem(`config uses invalid types: ${misplaced}`);
+  if (needs.mirrored !== undefined) job.mirrors = needs.mirrored;
+  if (needs.ofPipelines.length > 0) job.pipelineNeeds = needs.ofPipelines;
+  if (needs.mirrored === undefined || needs.jobs.length > 0) job.needs = needs.jobs;
 }
 
 function checkKeyCombinations(place: Place): void {
@@ -155,10 +187,13 @@ function checkKeyCombinations(place: Place): void {
 }
 
 /** Keywords of the job, and the defaults for those that it does not set. */
-function inherited(place: Place, defaults: DefaultKeywords): DefaultKeywords {
+function inherited(place: Place, defaults: DefaultKeywords, keys: readonly (keyof DefaultKeywords)[]): DefaultKeywords {
+  const own = readDefaultKeywords(place, keys);
   const inherits = readInheritance(place, 'default');
-  const taken = defaultKeys.filter((key) => key in defaults && inherits(key)).map((key) => [key, defaults[key]]);
-  return { ...(Object.fromEntries(taken) as DefaultKeywords), ...readDefaultKeywords(place) };
+  for (const key of keys)
+    if (own[key] === undefined && defaults[key] !== undefined && !place.has(key) && inherits(key))
+      Object.assign(own, { [key]: defaults[key] });
+  return own;
 }
 
 function readStage(place: Place): string {
@@ -169,8 +204,8 @@ function readStage(place: Place): string {
   return 'test';
 }
 
-function readWhen(place: Place): Pick<WrittenJob, 'when' | 'startIn'> {
-  const when = readWord(place, 'when', jobWhens);
+function readWhen(place: Place, words: readonly JobWhen[]): Pick<WrittenJob, 'when' | 'startIn'> {
+  const when = readWord(place, 'when', words);
   if (when === 'delayed') {
     const startIn = readStartIn(place);
     return startIn === undefined ? { when } : { when, startIn };
@@ -209,12 +244,7 @@ function readOptions(place: Place, set: DefaultKeywords): JobOptions {
     cache: set.cache ?? [],
   };
   const script = place.get('script');
-  if (
-    script === undefined ||
-    script === null ||
-    script === '' ||
-    (Array.isArray(script) && flattenList(script)?.length === 0)
-  ) {
+  if (script == null || script === '' || (Array.isArray(script) && flattenList(script)?.length === 0)) {
     if (place.get('script') !== undefined) place.problem("script can't be blank", 'script');
   } else {
     options.script = readScript(place.child('script'));
@@ -227,6 +257,7 @@ function readOptions(place: Place, set: DefaultKeywords): JobOptions {
     if (typeof coverage === 'string' && /^\/[\s\S]+\/$/.test(coverage)) options.coverage = coverage.slice(1, -1);
     else place.child('coverage').problem('config must be a regular expression');
   }
+  if (place.has('release')) options.release = readRelease(place.child('release'));
   const published = publishedDirectory(place);
   if (published !== null) options.artifacts = withPublishedPages(options.artifacts, published);
   return options;

@@ -22,6 +22,7 @@ export interface RefPolicy {
   kubernetes?: boolean;
 }
 
+const keys = new Set(['refs', 'variables', 'changes', 'kubernetes']);
 const refsSentence = 'config should be an array of strings or regular expressions using re2 syntax';
 
 export function readRefPolicy(place: Place): RefPolicy {
@@ -30,7 +31,7 @@ export function readRefPolicy(place: Place): RefPolicy {
     place.problem('has to be either an array of conditions or a hash');
     return {};
   }
-  place.checkKeys(['refs', 'variables', 'changes', 'kubernetes']);
+  place.checkKeys(keys);
   const policy: RefPolicy = {};
   if (place.has('refs')) policy.refs = readRefs(place.child('refs'), place);
   if (place.has('variables')) policy.variables = readExpressions(place.child('variables'), place);
@@ -43,7 +44,7 @@ export function readRefPolicy(place: Place): RefPolicy {
 }
 
 function readRefs(place: Place, owner = place): RefItem[] {
-  const items = isTextList(place.value) ? place.value.map((text) => readRef(text, place.patterns)) : [null];
+  const items = isTextList(place.value) ? place.value.map((text) => readRef(text, place.checks.patterns)) : [null];
   if (!items.includes(null)) return items.filter((item) => item !== null);
   owner.problem(
     place === owner ? refsSentence : refsSentence.replace('config', 'refs'),
@@ -62,7 +63,7 @@ function readRef(text: string, patterns: Patterns): RefItem | null {
 }
 
 function readExpressions(place: Place, owner: Place): Expression[] {
-  const expressions = readTexts(place).map((text) => readExpression(text, place.patterns));
+  const expressions = readTexts(place).map((text) => readExpression(text, place.checks.patterns));
   if (expressions.includes(null)) owner.problem('variables invalid expression syntax', 'variables');
   return expressions.filter((expression) => expression !== null);
 }

@@ -5,12 +5,14 @@ import type { Place } from './place.js';
 /** Instances of a job: so many, or one per combination of variables. */
 export type Parallel = { total: number } | { matrix: Variable[][] };
 
+const keys = new Set(['matrix']);
 /** Instances times variables of each. */
 const variablesAtMost = 10_000;
 
-/** `parallel`: an integer, or a map with `matrix` (ci-config.md §5.8). */
-export function readParallel(place: Place, instancesAtMost: number): Parallel | undefined {
+/** `parallel`: an integer, where the job has a script, or a map with `matrix` (ci-config.md §5.8). */
+export function readParallel(place: Place, instancesAtMost: number, mayBeNumber: boolean): Parallel | undefined {
   if (isInteger(place.value)) {
+    if (!mayBeNumber) place.problem('cannot use "parallel: <number>".');
     if (place.value < 1) place.problem('config must be greater than or equal to 1');
     if (place.value > instancesAtMost) place.problem(`config must be less than or equal to ${instancesAtMost}`);
     return { total: Math.min(Math.max(1, Number(place.value)), instancesAtMost) };
@@ -24,7 +26,7 @@ export function readParallel(place: Place, instancesAtMost: number): Parallel | 
 
 /** The combinations of `matrix`, per map the product of its values with the first key slowest. */
 export function readMatrix(parallel: Place, instancesAtMost: number): Variable[][] {
-  parallel.checkKeys(['matrix']);
+  parallel.checkKeys(keys);
   const place = parallel.child('matrix');
   if (!Array.isArray(place.value) || place.value.length === 0) {
     place.problem('config should be an array of hashes');

@@ -1,22 +1,64 @@
 import { Patterns } from '../expressions/pattern.js';
 import { ConfigError } from '../config-error.js';
-import type { Problem } from '../problem.js';
+import type { Position } from '../yaml/sources.js';
 import { YamlMap, type Value } from '../yaml/values.js';
+
+/** A fault at a place. */
+export interface Fault {
+  message: string;
+  path: string[];
+  position?: Position | undefined;
+}
+
+/** What all places of one configuration share: where faults are noted, and what compiles its patterns. */
+export class Checks {
+  readonly faults: Fault[] = [];
+  readonly patterns = new Patterns();
+
+  throwFirst(): void {
+    const [first] = this.faults;
+    if (first) throw new ConfigError(first.message, first.path, first.position);
+  }
+}
 
 /**
  * A place in the configuration while it is checked: the value there, how errors name it, and where they are collected.
  * Errors read `jobs:build:rules:rule if invalid expression syntax`: label, blank, sentence, all lower-cased (ci-config.md §7).
+ * Label, path and position are worked out only where there is an error.
  */
 export class Place {
-  constructor(
-    readonly label: string,
-    readonly path: readonly string[],
+  private constructor(
     readonly value: Value,
-    readonly problems: Problem[] = [],
-    readonly line?: number,
-    /** Compiles the patterns of the whole configuration. */
-    readonly patterns = new Patterns(),
+    readonly checks: Checks,
+    /** How errors call it after the name of what it stands in; from the root on with `absolute`. */
+    private readonly name: string,
+    private readonly absolute: boolean,
+    private readonly owner: Place | null,
+    /** The key under which it stands, or its index in a list. */
+    private readonly key: string,
   ) {}
+
+  /** The place where checking begins; `name` is how errors call it, empty for the whole configuration. */
+  static root(value: Value, checks = new Checks(), name = ''): Place {
+    return new Place(value, checks, name, true, null, '');
+  }
+
+  get label(): string {
+    const before = this.absolute ? '' : (this.owner?.label ?? '');
+    return before === '' ? this.name : `${before}:${this.name}`;
+  }
+
+  get path(): string[] {
+    return this.owner ? [...this.owner.path, this.key] : [];
+  }
+
+  /** Where it was written, or what it stands in. */
+  get position(): Position | undefined {
+    const { owner } = this;
+    if (!owner) return undefined;
+    const own = owner.value instanceof YamlMap ? owner.value.positionOf(this.key) : startOf(this.value);
+    return own ?? owner.position;
+  }
 
   /** The value under a key; undefined when the key is absent. */
   get(key: string): Value | undefined {
@@ -29,14 +71,14 @@ export class Place {
     return value !== undefined && value !== null;
   }
 
-  child(key: string, label = this.label === '' ? key : `${this.label}:${key}`): Place {
-    return new Place(label, [...this.path, key], this.get(key) ?? null, this.problems, this.lineOf(key), this.patterns);
+  /** What stands under a key. `label`: how errors call it, where that is not the way to it. */
+  child(key: string, label?: string): Place {
+    return new Place(this.get(key) ?? null, this.checks, label ?? key, label !== undefined, this, key);
   }
 
   /** An item of a list; `kind` is how errors call it (`rule`, `need`). */
   item(kind: string, index: number, value: Value): Place {
-    const line = value instanceof YamlMap ? (value.lines.values().next().value ?? this.line) : this.line;
-    return new Place(`${this.label}:${kind}`, [...this.path, String(index)], value, this.problems, line, this.patterns);
+    return new Place(value, this.checks, kind, false, this, String(index));
   }
 
   /** Notes a fault; the root has no label and its children go by their own name. `key` says under which key it lies when the sentence speaks of an attribute. */
@@ -46,19 +88,16 @@ export class Place {
 
   /** Notes a fault whose text stands as it is. */
   exactProblem(message: string, key?: string): void {
-    const line = key === undefined ? this.line : this.lineOf(key);
-    this.problems.push({
-      message,
-      path: key === undefined ? [...this.path] : [...this.path, key],
-      ...(line && { line }),
-    });
+    const place = key === undefined ? this : this.child(key);
+    this.checks.faults.push({ message, path: place.path, position: place.position });
   }
 
   /** Notes keys that do not belong here, all in one sentence. */
-  checkKeys(allowed: readonly string[]): void {
+  checkKeys(allowed: ReadonlySet<string>): void {
     if (!(this.value instanceof YamlMap)) return;
-    const unknown = [...this.value.keys()].filter((key) => !allowed.includes(key));
-    if (unknown.length > 0) this.problem(`config contains unknown keys: ${unknown.join(', ')}`, unknown[0]);
+    let unknown: string[] | undefined;
+    for (const key of this.value.keys()) if (!allowed.has(key)) (unknown ??= []).push(key);
+    if (unknown) this.problem(`config contains unknown keys: ${unknown.join(', ')}`, unknown[0]);
   }
 
   /** Notes keys that GitLab knows and this server does not act on: refused, because leaving them out would change what runs. */
@@ -66,13 +105,8 @@ export class Place {
     for (const key of keys)
       if (this.has(key)) this.exactProblem(`${this.label} ${key} is not supported by this server`, key);
   }
+}
 
-  throwFirst(): void {
-    const [first] = this.problems;
-    if (first) throw new ConfigError(first.message, first.path, first.line);
-  }
-
-  private lineOf(key: string): number | undefined {
-    return (this.value instanceof YamlMap ? this.value.lines.get(key) : undefined) ?? this.line;
-  }
+function startOf(value: Value): Position | undefined {
+  return value instanceof YamlMap ? value.start : undefined;
 }

@@ -35,6 +35,7 @@ const reasons = [
   'failed_outdated_deployment_job',
 ];
 const retriesAtMost = 2;
+const keys = new Set(['max', 'when', 'exit_codes']);
 
 /** `retry`: a number, or a map of `max`, `when` and `exit_codes` (ci-config.md §6.4). */
 export function readRetry(place: Place): Retry | undefined {
@@ -43,7 +44,7 @@ export function readRetry(place: Place): Retry | undefined {
     place.problem('config has to be either an integer or a hash');
     return undefined;
   }
-  place.checkKeys(['max', 'when', 'exit_codes']);
+  place.checkKeys(keys);
   const max = place.get('max') ?? null;
   const exitCodes = place.get('exit_codes');
   return withoutUndefined<Retry>({

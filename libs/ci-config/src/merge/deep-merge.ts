@@ -18,43 +18,55 @@ export class MergeBudget {
  */
 export function deepMerge(below: YamlMap, above: YamlMap, budget: MergeBudget): YamlMap {
   budget.spend(below.size + above.size);
+  if (below.size === 0) return above;
   const merged = below.copy();
-  for (const [key, value] of above) {
+  above.forEachPlaced((key, value, position, isText) => {
     const covered = below.get(key);
     const both = covered instanceof YamlMap && value instanceof YamlMap;
-    merged.take(key, above, both ? deepMerge(covered, value, budget) : value);
-  }
+    merged.place(key, both ? deepMerge(covered, value, budget) : value, position, isText);
+  });
   return merged;
 }
 
-/** Characters and nodes of a value with everything shared written out; infinite when deeper than allowed. */
-export function expandedSize(
-  value: Value,
-  depth: number,
-  known = new Map<Value, { size: number; depth: number }>(),
-): number {
-  return measure(value, depth, known).size;
+/** Nodes that are looked at before it is worth remembering what was seen. */
+const looksAtMost = 500_000;
+
+/** Throws ConfigError when a value has more characters and nodes, or is deeper, than allowed once everything shared is written out. */
+export function checkExpandedSize(value: Value, sizeAtMost: number, depthAtMost: number): void {
+  const size = measure(value, depthAtMost, { looks: looksAtMost }).size;
+  const exact = Number.isNaN(size) ? measure(value, depthAtMost, { looks: Infinity, known: new Map() }).size : size;
+  if (exact > sizeAtMost) throw new ConfigError('The parsed YAML is too big');
 }
 
-function measure(
-  value: Value,
-  room: number,
-  known: Map<Value, { size: number; depth: number }>,
-): { size: number; depth: number } {
-  if (typeof value === 'string') return { size: 1 + value.length, depth: 0 };
-  if (!Array.isArray(value) && !(value instanceof YamlMap)) return { size: 1, depth: 0 };
-  if (room <= 0) return { size: Infinity, depth: 0 };
-  const before = known.get(value);
-  if (before) return before.depth > room ? { size: Infinity, depth: 0 } : before;
+interface Measured {
+  size: number;
+  height: number;
+}
+
+interface Measuring {
+  looks: number;
+  /** Without it a shared node is measured wherever it stands. */
+  known?: Map<Value, Measured>;
+}
+
+/** The size is infinite for what is too deep, and NaN once there were too many looks. */
+function measure(value: Value, room: number, measuring: Measuring): Measured {
+  measuring.looks -= 1;
+  if (typeof value === 'string') return { size: 1 + value.length, height: 0 };
+  if (!Array.isArray(value) && !(value instanceof YamlMap)) return { size: 1, height: 0 };
+  if (measuring.looks < 0) return { size: NaN, height: 0 };
+  if (room <= 0) return { size: Infinity, height: 0 };
+  const before = measuring.known?.get(value);
+  if (before) return before.height > room ? { size: Infinity, height: 0 } : before;
   let size = 1;
-  let deepest = 0;
+  let height = 0;
   for (const child of value.values()) {
-    const measured = measure(child, room - 1, known);
+    const measured = measure(child, room - 1, measuring);
     size += measured.size;
-    deepest = Math.max(deepest, measured.depth);
+    height = Math.max(height, measured.height);
   }
   if (value instanceof YamlMap) for (const key of value.keys()) size += 1 + key.length;
-  const measured = { size, depth: deepest + 1 };
-  known.set(value, measured);
+  const measured = { size, height: height + 1 };
+  measuring.known?.set(value, measured);
   return measured;
 }

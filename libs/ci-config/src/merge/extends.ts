@@ -1,5 +1,6 @@
 import { ConfigError } from '../config-error.js';
 import { deepMerge, type MergeBudget } from './deep-merge.js';
+import type { Position } from '../yaml/sources.js';
 import { YamlMap, type Value } from '../yaml/values.js';
 
 /** Entries with `extends` one behind the other: 11 work, 12 fail (ci-config.md §5.4). */
@@ -14,12 +15,11 @@ interface Resolved {
 /** Applies `extends` to every top-level map that has one, hidden or not. Throws ConfigError with the texts of ci-config.md §5.4. */
 export function applyExtends(root: YamlMap, budget: MergeBudget): YamlMap {
   const resolver = new Resolver(root, budget);
-  const result = root.copy();
-  for (const [name, value] of root) {
+  let result: YamlMap | undefined;
+  for (const [name, value] of root)
     if (value instanceof YamlMap && value.has('extends'))
-      result.take(name, root, resolver.resolve(name, value, []).map);
-  }
-  return result;
+      (result ??= root.copy()).set(name, resolver.resolve(name, value, []).map);
+  return result ?? root;
 }
 
 class Resolver {
@@ -44,8 +44,7 @@ class Resolver {
       merged = deepMerge(merged, below.map, this.budget);
       chain = Math.max(chain, below.chain);
     }
-    merged.delete('extends');
-    const resolved = { map: deepMerge(merged, entry, this.budget), chain: chain + 1 };
+    const resolved = { map: deepMerge(merged.copy('extends'), entry, this.budget), chain: chain + 1 };
     this.known.set(name, resolved);
     return resolved;
   }
@@ -56,7 +55,7 @@ class Resolver {
       throw new ConfigError(
         `jobs:${name} extends should be an array of strings or a string`.toLowerCase(),
         [name, 'extends'],
-        this.lineOf(name),
+        this.positionOf(name),
       );
     const unknown = names.filter((base) => !this.root.has(base));
     if (unknown.length > 0) this.fail(name, `unknown keys in \`extends\` (${unknown.join(', ')})`);
@@ -66,10 +65,10 @@ class Resolver {
   }
 
   private fail(name: string, sentence: string): never {
-    throw new ConfigError(`${name}: ${sentence}`, [name, 'extends'], this.lineOf(name));
+    throw new ConfigError(`${name}: ${sentence}`, [name, 'extends'], this.positionOf(name));
   }
 
-  private lineOf(name: string): number | undefined {
-    return (this.root.get(name) as YamlMap).lines.get('extends') ?? this.root.lines.get(name);
+  private positionOf(name: string): Position | undefined {
+    return (this.root.get(name) as YamlMap).positionOf('extends') ?? this.root.positionOf(name);
   }
 }

@@ -12,19 +12,33 @@ const deepest = 200;
  * the list, which scripts, rules and stages flatten later. Throws ConfigError for targets that are absent or circular.
  */
 export function resolveReferences(root: YamlMap): YamlMap {
-  const resolver = new Resolver(root);
-  const result = resolver.inside(root, [], 0);
-  return result as YamlMap;
+  return new Resolver(root).root();
 }
 
 class Resolver {
   /** Results are shared, so that references to references do not multiply. */
   private readonly targets = new Map<string, Value>();
   private readonly visited = new Map<Value, Value>();
+  /** The entry of the file that is worked on. */
+  private entry = '';
 
-  constructor(private readonly root: YamlMap) {}
+  constructor(private readonly file: YamlMap) {}
 
-  inside(value: Value, open: readonly string[], level: number): Value {
+  root(): YamlMap {
+    let result = this.file;
+    for (const [name, value] of this.file) {
+      this.entry = name;
+      const resolved = this.inside(value, [], 1);
+      if (resolved === value) continue;
+      if (result === this.file) result = result.copy();
+      result.set(name, resolved);
+    }
+    return result;
+  }
+
+  private inside(value: Value, open: readonly string[], level: number): Value {
+    // Most values are texts.
+    if (typeof value !== 'object' || value === null) return value;
     if (level > deepest) throw new ConfigError('The parsed YAML is too big');
     if (value instanceof Reference) return this.target(value, open, level);
     if (!Array.isArray(value) && !(value instanceof YamlMap)) return value;
@@ -36,8 +50,14 @@ class Resolver {
   }
 
   private list(list: Value[], open: readonly string[], level: number): Value[] {
-    const items = list.map((item) => this.inside(item, open, level));
-    return items.some((item, index) => item !== list[index]) ? items : list;
+    let result = list;
+    for (let index = 0; index < list.length; index += 1) {
+      const resolved = this.inside(list[index] as Value, open, level);
+      if (resolved === list[index]) continue;
+      if (result === list) result = [...list];
+      result[index] = resolved;
+    }
+    return result;
   }
 
   private map(map: YamlMap, open: readonly string[], level: number): YamlMap {
@@ -55,18 +75,19 @@ class Resolver {
     const name = JSON.stringify(reference.path).replaceAll('","', '", "');
     const known = this.targets.get(name);
     if (known !== undefined) return known;
-    const line = this.root.lines.get(reference.path[0] as string);
-    if (open.includes(name) || open.length >= longestChain)
-      throw new ConfigError(`!reference ${name} is part of a circular chain`, [...reference.path], line);
-    let value: Value | undefined = this.root;
+    if (open.includes(name) || open.length >= longestChain) this.fail(reference, `${name} is part of a circular chain`);
+    let value: Value | undefined = this.file;
     for (const key of reference.path) {
       if (value instanceof Reference) value = this.target(value, [...open, name], level);
       value = value instanceof YamlMap ? value.get(key) : undefined;
     }
-    if (value === undefined || value === null || value === false)
-      throw new ConfigError(`!reference ${name} could not be found`, [...reference.path], line);
+    if (value === undefined || value === null || value === false) this.fail(reference, `${name} could not be found`);
     const resolved = this.inside(value, [...open, name], level);
     this.targets.set(name, resolved);
     return resolved;
+  }
+
+  private fail(reference: Reference, what: string): never {
+    throw new ConfigError(`!reference ${what}`, [this.entry], reference.position);
   }
 }

@@ -102,6 +102,7 @@ function build(
   if (configured.retry) job.retry = configured.retry;
   if (configured.timeout !== undefined) job.timeout = configured.timeout;
   if (configured.parallel) job.parallel = configured.parallel;
+  if (configured.pipelineNeeds) job.pipelineNeeds = configured.pipelineNeeds;
   const error = expandKeywords(job, configured, scope);
   if (error !== null) return { error: `${job.name}: ${error}` };
   return { job, needsCount: needs?.count ?? 0, scope };
@@ -109,20 +110,28 @@ function build(
 
 /** The keywords whose variables are replaced at creation (ci-config.md §4.3); gives the error, if any. */
 function expandKeywords(job: Job, configured: ConfiguredJob, scope: VariableScope): string | null {
+  let fault: string | null = null;
+  const expand = (text: string): string => {
+    const expanded = expandText(text, scope.find, 'remove');
+    if (expanded.ok) return expanded.text;
+    fault ??= expanded.error;
+    return '';
+  };
   for (const tag of configured.tags) {
     const expanded = expandOnce(tag, scope.lookup, 'keep');
     if (!expanded.ok) return expanded.error;
     job.tags.push(expanded.text);
   }
-  if (configured.environment) {
-    const name = expandText(configured.environment.name, scope.find, 'remove');
-    if (!name.ok) return name.error;
-    job.environment = { ...configured.environment, name: name.text };
-  }
-  if (configured.resourceGroup !== undefined) {
-    const group = expandText(configured.resourceGroup, scope.find, 'remove');
-    if (!group.ok) return group.error;
-    job.resourceGroup = group.text;
-  }
-  return null;
+  const { environment, resourceGroup, trigger, mirrors } = configured;
+  if (environment) job.environment = { ...environment, name: expand(environment.name) };
+  if (resourceGroup !== undefined) job.resourceGroup = expand(resourceGroup);
+  if (mirrors !== undefined) job.mirrors = expand(mirrors);
+  if (trigger)
+    job.trigger = { ...trigger, to: 'project' in trigger.to ? expandTarget(trigger.to, expand) : trigger.to };
+  return fault;
+}
+
+function expandTarget(to: { project: string; branch?: string }, expand: (text: string) => string): typeof to {
+  const project = expand(to.project);
+  return to.branch === undefined ? { project } : { project, branch: expand(to.branch) };
 }

@@ -66,7 +66,15 @@ function plan(config: CiConfig, context: PipelineContext): Plan {
     return refusal(config, 'filtered_by_rules', filteredByRules, leftOut);
   dropAbsentNeeds(jobs);
   const stages = [...new Set(jobs.map(({ stage }) => stage))];
-  return { ok: true, ...(name.text !== '' && { name: name.text }), stages, jobs, leftOut, warnings: config.warnings };
+  return {
+    ok: true,
+    ...(name.text !== '' && { name: name.text }),
+    ...(workflow.autoCancel && { autoCancel: workflow.autoCancel }),
+    stages,
+    jobs,
+    leftOut,
+    warnings: config.warnings,
+  };
 }
 
 function refusal({ warnings }: CiConfig, reason: RefusalReason, error: string, leftOut?: LeftOut[]): Plan {

@@ -9,16 +9,38 @@ import type { RuleConditions } from './rule-conditions.js';
 /** Where a rule stands decides its keys and the words of its `when` (ci-config.md §1, last list). */
 const kinds = {
   job: {
-    keys: ['if', 'changes', 'exists', 'when', 'start_in', 'allow_failure', 'variables', 'needs', 'interruptible'],
+    keys: new Set([
+      'if',
+      'changes',
+      'exists',
+      'when',
+      'start_in',
+      'allow_failure',
+      'variables',
+      'needs',
+      'interruptible',
+    ]),
     whens: ['on_success', 'on_failure', 'always', 'never', 'manual', 'delayed'],
   },
   workflow: {
-    keys: ['if', 'changes', 'exists', 'when', 'start_in', 'allow_failure', 'variables', 'needs', 'auto_cancel'],
+    keys: new Set([
+      'if',
+      'changes',
+      'exists',
+      'when',
+      'start_in',
+      'allow_failure',
+      'variables',
+      'needs',
+      'auto_cancel',
+    ]),
     whens: ['always', 'never'],
   },
-  include: { keys: ['if', 'exists', 'changes', 'when'], whens: ['always', 'never'] },
+  include: { keys: new Set(['if', 'exists', 'changes', 'when']), whens: ['always', 'never'] },
 } as const;
 
+const changesKeys = new Set(['paths', 'compare_to']);
+const existsKeys = new Set(['paths', 'project', 'ref']);
 const entriesAtMost = 50;
 
 /** The places of the rules of a list, flattened; faults of the list itself are noted. `owner` is what has the rules. */
@@ -44,7 +66,7 @@ export function readRuleConditions(place: Place, kind: keyof typeof kinds): Rule
   place.checkKeys(kinds[kind].keys);
   if (place.has('if')) {
     const text = place.get('if');
-    const expression = typeof text === 'string' ? readExpression(text, place.patterns) : null;
+    const expression = typeof text === 'string' ? readExpression(text, place.checks.patterns) : null;
     if (typeof text === 'string' && expression) conditions.if = { text, expression };
     else place.problem('if invalid expression syntax', 'if');
   }
@@ -70,7 +92,7 @@ export function readExpression(text: string, patterns: Patterns): Expression | n
 
 function readChanges(place: Place): { paths: string[]; compareTo?: string } {
   if (!(place.value instanceof YamlMap)) return { paths: readPaths(place) };
-  place.checkKeys(['paths', 'compare_to']);
+  place.checkKeys(changesKeys);
   const compareTo = place.get('compare_to');
   if (compareTo !== undefined && typeof compareTo !== 'string')
     place.problem('compare to should be a string', 'compare_to');
@@ -81,7 +103,7 @@ function readChanges(place: Place): { paths: string[]; compareTo?: string } {
 function readExists(place: Place): { paths: string[] } {
   if (typeof place.value === 'string') return { paths: [place.value] };
   if (!(place.value instanceof YamlMap)) return { paths: readPaths(place) };
-  place.checkKeys(['paths', 'project', 'ref']);
+  place.checkKeys(existsKeys);
   place.refuseKeys(['project', 'ref']);
   return { paths: readPaths(place.child('paths')) };
 }

@@ -1,4 +1,5 @@
 import { DUMP_SCHEMA, NOT_RESOLVED, defineMappingTag, defineScalarTag, dump } from 'js-yaml';
+import { ConfigError } from '../config-error.js';
 import { looksLikeTime, resolvePlainScalar } from './scalars.js';
 import { Float, Reference, YamlMap, scalarText, type Value } from './values.js';
 
@@ -9,6 +10,20 @@ export function toPlain(value: Value): unknown {
   if (value instanceof Float) return value.value;
   if (value instanceof Reference) return [...value.path];
   return typeof value === 'bigint' ? value.toString() : value;
+}
+
+const deepestJson = 100;
+
+/** The value of a JSON shape, as for `toPlain`. Throws ConfigError when it is nested too deep. */
+export function fromJson(json: unknown, depth = 0): Value {
+  if (depth > deepestJson) throw new ConfigError('The parsed YAML is too big');
+  if (Array.isArray(json)) return json.map((item) => fromJson(item, depth + 1));
+  if (typeof json === 'number') return Number.isSafeInteger(json) ? json : new Float(json);
+  if (typeof json === 'string' || typeof json === 'boolean' || typeof json === 'bigint') return json;
+  if (typeof json !== 'object' || json === null) return null;
+  const map = new YamlMap();
+  for (const [key, item] of Object.entries(json)) map.place(key, fromJson(item, depth + 1), 0);
+  return map;
 }
 
 /** A scalar type whose texts are those that reading takes for it, so that other texts of the same look are quoted. */

@@ -1,6 +1,7 @@
 import { defaultLimits } from '../limits.js';
 import { toPlain, writeYaml } from './plain.js';
 import { YamlError, readYaml } from './read-yaml.js';
+import { Sources } from './sources.js';
 import { Float, YamlMap, isScalar, scalarText } from './values.js';
 
 const read = (text: string) => readYaml(text, defaultLimits)[0] ?? null;
@@ -89,11 +90,14 @@ describe('maps', () => {
   ])('%s', (_, text, expected) => expect(plain(text)).toEqual(expected));
 
   test('order and lines of keys', () => {
-    const root = read('b: 1\n\n10: 2\na:\n  c: 3\n') as YamlMap;
+    const sources = new Sources();
+    sources.add('another file');
+    const [root] = readYaml('b: 1\n\n10: 2\na:\n  c: 3\n', defaultLimits, sources, 'ci/a.yml') as [YamlMap];
     expect([...root.keys()]).toEqual(['b', '10', 'a']);
-    expect([...root.lines.values()]).toEqual([1, 3, 4]);
-    expect((root.get('a') as YamlMap).lines.get('c')).toBe(5);
-    expect([...root.nonTextKeys]).toEqual(['10']);
+    const lineOf = (map: YamlMap, key: string) => sources.locate(map.positionOf(key) as number);
+    expect([...root.keys()].map((key) => lineOf(root, key).line)).toEqual([1, 3, 4]);
+    expect(lineOf(root.get('a') as YamlMap, 'c')).toEqual({ line: 5, file: 'ci/a.yml' });
+    expect([...root.keys()].filter((key) => !root.isTextKey(key))).toEqual(['10']);
   });
 });
 
@@ -120,9 +124,10 @@ describe('refused, with the line', () => {
     ['half a character', 'a: 1\n"\\ud83d": b', 2],
     ['too much depth', '['.repeat(200), 1],
   ])('%s', (_, text, line) => {
-    const failure = caught(() => read(text));
+    const sources = new Sources();
+    const failure = caught(() => readYaml(text, defaultLimits, sources));
     expect(failure).toBeInstanceOf(YamlError);
-    expect(failure.line).toBe(line);
+    expect(sources.locate(failure.position as number)).toEqual({ line });
   });
 
   test('the position in the words of libyaml', () =>

@@ -7,32 +7,32 @@ import {
   type Event,
   type ScalarEvent,
 } from 'js-yaml';
+import { ConfigError } from '../config-error.js';
 import type { Limits } from '../limits.js';
 import { UnspecifiedClass, resolvePlainScalar } from './scalars.js';
+import { Sources, type Position } from './sources.js';
 import { Float, Reference, YamlMap, isScalar, scalarText, type Value } from './values.js';
 
-/** Text that is not YAML, or not YAML that a configuration may be. `line` counts from 1. */
-export class YamlError extends Error {
-  constructor(
-    message: string,
-    readonly line?: number,
-  ) {
-    super(message);
+/** Text that is not YAML, or not YAML that a configuration may be. */
+export class YamlError extends ConfigError {
+  constructor(message: string, position?: Position) {
+    super(message, undefined, position);
   }
 }
 
 /**
- * Reads all documents of a text in the dialect of ci-config.md §5.1; an empty text has none. Throws YamlError.
+ * Reads all documents of a text in the dialect of ci-config.md §5.1; an empty text has none. Positions of keys go to `sources`,
+ * under a name for an included file. Throws YamlError.
  *
  * js-yaml gives the grammar (`parseEvents`) and this file makes the values, where version 5 forced it: a schema of its own
  * can neither merge `<<` at its place in the order of keys (a later `<<` wins), nor ignore unknown tags, nor tell a line for
  * a key, nor count what aliases unfold to. Version 5 also refuses flow collections and quoted texts that continue at a lower
  * indentation, which libyaml accepts and real projects contain: such lines are indented and read again, see `eventsOf`.
  */
-export function readYaml(text: string, limits: Limits, keepLines = true): Value[] {
+export function readYaml(text: string, limits: Limits, sources = new Sources(), name?: string): Value[] {
   if (Buffer.byteLength(text) > limits.fileBytes) throw new YamlError('The parsed YAML is too big');
-  const { source, events } = eventsOf(text, limits);
-  return new Builder(source, events, limits, keepLines).documents();
+  const { source, events } = eventsOf(text, limits, sources, name);
+  return new Builder(source, events, limits, sources.add(source, name)).documents();
 }
 
 /** Bounds the work of reading again: characters read in all. */
@@ -40,7 +40,12 @@ const rereadBudget = 20 * 1024 * 1024;
 /** How far back the indentation of the line before is looked for. */
 const longestLine = 1_000;
 
-function eventsOf(text: string, limits: Limits): { source: string; events: Event[] } {
+function eventsOf(
+  text: string,
+  limits: Limits,
+  sources: Sources,
+  name: string | undefined,
+): { source: string; events: Event[] } {
   let source = text;
   let budget = rereadBudget;
   let last = { line: -1, blanks: 0 };
@@ -60,10 +65,10 @@ function eventsOf(text: string, limits: Limits): { source: string; events: Event
         source = `${source.slice(0, lineStart)}${' '.repeat(last.blanks)}${source.slice(lineStart)}`;
         continue;
       }
-      const line = mark && mark.line + 1;
-      if (error.reason.startsWith('nesting exceeded')) throw new YamlError('The parsed YAML is too big', line);
+      const position = mark ? sources.add(source, name) + mark.position : undefined;
+      if (error.reason.startsWith('nesting exceeded')) throw new YamlError('The parsed YAML is too big', position);
       const place = mark ? ` at line ${mark.line + 1} column ${mark.column + 1}` : '';
-      throw new YamlError(`(<unknown>): ${error.reason}${place}`, line);
+      throw new YamlError(`(<unknown>): ${error.reason}${place}`, position);
     }
   }
 }
@@ -75,21 +80,23 @@ const unwritable = /\0|\p{Surrogate}/u;
 interface Anchored {
   value: Value;
   size: number;
-  depth: number;
+  height: number;
 }
 
 class Builder {
   private next = 0;
+  /** Characters and nodes so far, aliases written out. */
   private size = 0;
+  /** Levels below the node that was built last, which is 0 for a scalar. */
+  private height = 0;
   private aliases = 0;
   private anchors = new Map<string, Anchored>();
-  private lineStarts: number[] | undefined;
 
   constructor(
     private readonly source: string,
     private readonly events: Event[],
     private readonly limits: Limits,
-    private readonly keepLines: boolean,
+    private readonly start: Position,
   ) {}
 
   documents(): Value[] {
@@ -97,7 +104,7 @@ class Builder {
     while (this.next < this.events.length) {
       this.next += 1;
       this.anchors = new Map();
-      documents.push(this.peek().type === EVENT_ID.POP ? null : this.node(0).value);
+      documents.push(this.peek().type === EVENT_ID.POP ? null : this.node(0));
       this.next += 1;
     }
     return documents;
@@ -107,8 +114,8 @@ class Builder {
     return this.events[this.next] as Event;
   }
 
-  /** The node at the cursor, which moves behind it; with the size and depth it has once aliases are written out. */
-  private node(depth: number): Anchored {
+  /** The node at the cursor, which moves behind it; `height` is its own then. */
+  private node(depth: number): Value {
     const event = this.peek();
     this.next += 1;
     if (event.type === EVENT_ID.ALIAS) return this.alias(event.anchorStart, event.anchorEnd, depth);
@@ -116,24 +123,29 @@ class Builder {
       throw new YamlError('Invalid configuration format');
     const before = this.size;
     const tag = event.tagStart < 0 ? '' : this.source.slice(event.tagStart, event.tagEnd);
-    let built: { value: Value; depth: number };
-    if (event.type === EVENT_ID.SCALAR) built = { value: this.scalar(event, tag), depth: 0 };
-    else if (event.type === EVENT_ID.SEQUENCE) built = this.sequence(tag, event.start, depth);
-    else built = this.mapping(tag, event.start, depth);
-    const anchored = { ...built, size: this.size - before };
-    if (event.anchorStart >= 0) this.anchors.set(this.source.slice(event.anchorStart, event.anchorEnd), anchored);
-    return anchored;
+    let value: Value;
+    if (event.type === EVENT_ID.SCALAR) value = this.scalar(event, tag);
+    else if (event.type === EVENT_ID.SEQUENCE) value = this.sequence(tag, event.start, depth);
+    else value = this.mapping(tag, event.start, depth);
+    if (event.anchorStart >= 0)
+      this.anchors.set(this.source.slice(event.anchorStart, event.anchorEnd), {
+        value,
+        size: this.size - before,
+        height: this.height,
+      });
+    return value;
   }
 
-  private alias(start: number, end: number, depth: number): Anchored {
+  private alias(start: number, end: number, depth: number): Value {
     const name = this.source.slice(start, end);
     const anchored = this.anchors.get(name);
     // Also the answer to a node that contains itself: its anchor stands only when it is complete.
-    if (!anchored) throw new YamlError(`An alias referenced an unknown anchor: ${name}`, this.lineAt(start));
+    if (!anchored) throw new YamlError(`An alias referenced an unknown anchor: ${name}`, this.start + start);
     this.aliases += 1;
-    if (this.aliases > this.limits.aliases || depth + anchored.depth > this.limits.depth) this.refuseSize(start);
+    if (this.aliases > this.limits.aliases || depth + anchored.height > this.limits.depth) this.refuseSize(start);
     this.count(anchored.size, start);
-    return anchored;
+    this.height = anchored.height;
+    return anchored.value;
   }
 
   private scalar(event: ScalarEvent, tag: string): Value {
@@ -141,78 +153,75 @@ class Builder {
     const text = event.valueStart < 0 ? '' : getScalarValue(this.source, event);
     this.count(1 + text.length, position);
     if (unwritable.test(text)) {
-      const line = this.lineAt(position);
+      const line = this.source.slice(0, position).split('\n').length;
       throw new YamlError(
         `(<unknown>): found invalid Unicode character escape code while parsing a quoted scalar at line ${line} column 1`,
-        line,
+        this.start + position,
       );
     }
+    this.height = 0;
     if (tag === '!reference')
-      throw new YamlError(`!reference ${JSON.stringify(text)} is not valid`, this.lineAt(position));
+      throw new YamlError(`!reference ${JSON.stringify(text)} is not valid`, this.start + position);
     if (event.style !== SCALAR_STYLE.PLAIN || tag === '!' || tag === '!!str' || tag === '!<tag:yaml.org,2002:str>')
       return text;
     try {
       const value = resolvePlainScalar(text);
       return tag === '!!float' && typeof value === 'number' ? new Float(value) : value;
     } catch (error) {
-      if (error instanceof UnspecifiedClass) throw new YamlError(error.message, this.lineAt(position));
+      if (error instanceof UnspecifiedClass) throw new YamlError(error.message, this.start + position);
       throw error;
     }
   }
 
-  private sequence(tag: string, start: number, depth: number): { value: Value; depth: number } {
+  private sequence(tag: string, start: number, depth: number): Value {
     this.count(1, start);
     const items: Value[] = [];
-    let deepest = 0;
+    let highest = 0;
     while (this.peek().type !== EVENT_ID.POP) {
-      const item = this.node(depth + 1);
-      deepest = Math.max(deepest, item.depth);
-      items.push(item.value);
+      items.push(this.node(depth + 1));
+      highest = Math.max(highest, this.height);
     }
     this.next += 1;
-    if (tag !== '!reference') return { value: items, depth: deepest + 1 };
+    this.height = highest + 1;
+    if (tag !== '!reference') return items;
     if (items.length === 0 || !items.every((item): item is string => typeof item === 'string'))
-      throw new YamlError(`!reference ${describeList(items)} is not valid`, this.lineAt(start));
-    return { value: new Reference(items), depth: 1 };
+      throw new YamlError(`!reference ${describeList(items)} is not valid`, this.start + start);
+    this.height = 1;
+    return new Reference(items, this.start + start);
   }
 
-  private mapping(tag: string, start: number, depth: number): { value: Value; depth: number } {
+  private mapping(tag: string, start: number, depth: number): Value {
     this.count(1, start);
-    if (tag === '!reference') throw new YamlError('!reference {} is not valid', this.lineAt(start));
+    if (tag === '!reference') throw new YamlError('!reference {} is not valid', this.start + start);
     const map = new YamlMap();
-    let deepest = 0;
+    let highest = 0;
     while (this.peek().type !== EVENT_ID.POP) {
       const keyStart = startOf(this.peek());
-      const key = this.node(depth + 1).value;
+      const key = this.node(depth + 1);
       const valueType = this.peek().type;
       const value = this.node(depth + 1);
-      deepest = Math.max(deepest, value.depth);
-      if (key === '<<' && this.merge(map, value.value, valueType)) continue;
+      highest = Math.max(highest, this.height);
+      if (key === '<<' && this.merge(map, value, valueType)) continue;
       if (key !== null && !isScalar(key))
-        throw new YamlError(
-          `(<unknown>): mapping keys must be scalars at line ${this.lineAt(keyStart)} column 1`,
-          this.lineAt(keyStart),
-        );
-      const name = key === null ? '' : scalarText(key);
-      map.set(name, value.value);
-      if (typeof key !== 'string') map.nonTextKeys.add(name);
-      if (this.keepLines) map.lines.set(name, this.lineAt(keyStart));
+        throw new YamlError(`(<unknown>): mapping keys must be scalars`, this.start + keyStart);
+      map.place(key === null ? '' : scalarText(key), value, this.start + keyStart, typeof key === 'string');
     }
     this.next += 1;
-    return { value: map, depth: deepest + 1 };
+    this.height = highest + 1;
+    return map;
   }
 
   /** `<<` at its place in the order of keys: what stands before it is overwritten, what comes after overwrites (ci-config.md §5.1). */
   private merge(map: YamlMap, value: Value, written: number): boolean {
     if (value instanceof YamlMap) {
-      map.addAll(value);
+      map.placeAll(value);
       return true;
     }
     if (written !== EVENT_ID.SEQUENCE || !Array.isArray(value)) return false;
     if (!value.every((item): item is YamlMap => item instanceof YamlMap)) return false;
     const merged = new YamlMap();
-    for (const item of value.toReversed()) merged.addAll(item);
-    map.addAll(merged);
+    for (const item of value.toReversed()) merged.placeAll(item);
+    map.placeAll(merged);
     return true;
   }
 
@@ -222,26 +231,8 @@ class Builder {
   }
 
   private refuseSize(position: number): never {
-    throw new YamlError('The parsed YAML is too big', this.lineAt(position));
+    throw new YamlError('The parsed YAML is too big', this.start + position);
   }
-
-  private lineAt(position: number): number {
-    this.lineStarts ??= lineStarts(this.source);
-    let low = 0;
-    let high = this.lineStarts.length;
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if ((this.lineStarts[middle] as number) <= position) low = middle;
-      else high = middle;
-    }
-    return low + 1;
-  }
-}
-
-function lineStarts(source: string): number[] {
-  const starts = [0];
-  for (const match of source.matchAll(/\r\n|\n|\r/g)) starts.push(match.index + match[0].length);
-  return starts;
 }
 
 function startOf(event: Event): number {

@@ -1,3 +1,5 @@
+import type { Position } from './sources.js';
+
 /** What a YAML document is made of after reading. Values are never changed in place, so aliases may share them. */
 export type Value = null | boolean | number | bigint | string | Float | Reference | Value[] | YamlMap;
 
@@ -8,34 +10,68 @@ export class Float {
 
 /** `!reference [job, key, …]`, replaced by what it points to after `extends` (ci-config.md §5.5). */
 export class Reference {
-  constructor(readonly path: readonly string[]) {}
+  constructor(
+    readonly path: readonly string[],
+    readonly position: Position,
+  ) {}
 }
 
-/** A mapping in order of first appearance. A Map, since an object would sort keys like `10` first and trip over `__proto__`. */
+/**
+ * A mapping in order of first appearance, each key with the position where it was written. A Map, since an object would sort keys
+ * like `10` first and trip over `__proto__`.
+ */
 export class YamlMap extends Map<string, Value> {
-  /** Line of each key in the file that was given (1 = first); empty for included files. */
-  readonly lines = new Map<string, number>();
+  /** In the order of keys. */
+  private readonly positions: Position[] = [];
+  /** Of keys that were set again. */
+  private later: Map<string, Position> | undefined;
   /** Keys that were not text (`on:` is the boolean true) and so cannot name a job. */
-  readonly nonTextKeys = new Set<string>();
+  private nonText: Set<string> | undefined;
 
-  copy(): YamlMap {
+  /** Sets a key that was written at a position. */
+  place(key: string, value: Value, position: Position, isText = true): void {
+    if (this.has(key)) (this.later ??= new Map()).set(key, position);
+    else this.positions.push(position);
+    this.set(key, value);
+    if (!isText) (this.nonText ??= new Set()).add(key);
+  }
+
+  /** Where a key was written; undefined when there is none. Looks through all keys: for errors, not for every key. */
+  positionOf(key: string): Position | undefined {
+    if (!this.has(key)) return undefined;
+    return this.later?.get(key) ?? this.positions[[...this.keys()].indexOf(key)];
+  }
+
+  /** Where the first key was written. */
+  get start(): Position | undefined {
+    return this.positions[0];
+  }
+
+  isTextKey(key: string): boolean {
+    return !this.nonText?.has(key);
+  }
+
+  /** Calls for each key in order. */
+  forEachPlaced(take: (key: string, value: Value, position: Position, isText: boolean) => void): void {
+    let index = 0;
+    for (const [key, value] of this) {
+      take(key, value, this.later?.get(key) ?? (this.positions[index] as Position), this.isTextKey(key));
+      index += 1;
+    }
+  }
+
+  /** A copy, with one key left out if one is named. */
+  copy(without?: string): YamlMap {
     const map = new YamlMap();
-    map.addAll(this);
+    this.forEachPlaced((key, value, position, isText) => {
+      if (key !== without) map.place(key, value, position, isText);
+    });
     return map;
   }
 
-  /** Sets all entries of another map, with their lines. */
-  addAll(other: YamlMap): void {
-    for (const key of other.keys()) this.take(key, other, other.get(key) as Value);
-  }
-
-  /** Sets one entry that stems from another map. */
-  take(key: string, from: YamlMap, value: Value): void {
-    this.set(key, value);
-    const line = from.lines.get(key);
-    if (line === undefined) this.lines.delete(key);
-    else this.lines.set(key, line);
-    if (from.nonTextKeys.has(key)) this.nonTextKeys.add(key);
+  /** Sets all entries of another map. */
+  placeAll(other: YamlMap): void {
+    other.forEachPlaced((key, value, position, isText) => this.place(key, value, position, isText));
   }
 }
 
