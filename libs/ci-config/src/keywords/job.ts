@@ -254,7 +254,8 @@ function readOptions(place: Place, set: DefaultKeywords): JobOptions {
   if (set.hooks) options.hooks = set.hooks;
   const coverage = place.get('coverage');
   if (coverage !== undefined && coverage !== null) {
-    if (typeof coverage === 'string' && /^\/[\s\S]+\/$/.test(coverage)) options.coverage = coverage.slice(1, -1);
+    if (typeof coverage === 'string' && /^\/[\s\S]+\/$/.test(coverage) && place.checks.patterns.compile(coverage))
+      options.coverage = coverage.slice(1, -1);
     else place.child('coverage').problem('config must be a regular expression');
   }
   if (place.has('release')) options.release = readRelease(place.child('release'));

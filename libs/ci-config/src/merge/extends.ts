@@ -34,7 +34,8 @@ class Resolver {
     if (!entry.has('extends')) return { map: entry, chain: 0 };
     const bases = this.basesOf(name, entry.get('extends') as Value);
     const known = this.known.get(name);
-    if (ancestors.length + (known?.chain ?? 1) > longestChain) this.fail(name, 'nesting too deep in `extends`');
+    if (ancestors.length + (known?.chain ?? 1) > longestChain)
+      this.fail(ancestors[0] ?? name, 'nesting too deep in `extends`');
     if (ancestors.includes(name)) this.fail(name, 'circular dependency detected in `extends`');
     if (known) return known;
     let merged = new YamlMap();

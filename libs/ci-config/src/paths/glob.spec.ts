@@ -1,4 +1,4 @@
-import { compileExistsPattern, compileGlob } from './glob.js';
+import { compileGlob } from './glob.js';
 import { PathMatcher } from './path-matcher.js';
 
 // ci-config.md §2.4, table.
@@ -50,23 +50,34 @@ test.each([
   ['doc/', 'doc/x/a.md', true],
   ['doc', 'doc/a.md', false],
   ['**/*.md', 'a/b.md', true],
-])('exists: %s on %s: %s', (pattern, path, expected) => expect(compileExistsPattern(pattern)(path)).toBe(expected));
+  ['doc/', 'doc', false],
+  ['./Dockerfile', 'Dockerfile', false],
+])('exists: %s with %s: %s', (pattern, path, expected) =>
+  expect(new PathMatcher({ listFiles: () => [path], changedFiles: null }).exist([pattern])).toBe(expected),
+);
 
 describe('one pipeline', () => {
   const files = (count: number) => Array.from({ length: count }, (_, index) => `p${index}`);
   const matcher = (paths: string[]) => new PathMatcher({ listFiles: () => paths, changedFiles: paths });
 
   test('more than 50 000 comparisons of a rule count as a match', () => {
-    expect(matcher(files(50_000)).exist(['none'])).toBe(false);
-    expect(matcher(files(50_001)).exist(['none'])).toBe(true);
+    expect(matcher(files(50_000)).exist(['none*'])).toBe(false);
+    expect(matcher(files(50_001)).exist(['none*'])).toBe(true);
     expect(matcher(files(25_001)).changed(['none', 'never'])).toBe(true);
+  });
+
+  test('paths without wildcards are looked up, however many files there are', () => {
+    const many = matcher([...files(60_000), 'doc/a.md']);
+    expect(many.exist(['none', 'nowhere/'])).toBe(false);
+    expect(many.exist(['none', 'doc/'])).toBe(true);
+    expect(many.exist(['p7'])).toBe(true);
   });
 
   test('so do more than 4 000 000 of all rules; what was answered stays', () => {
     const paths = matcher(files(50_000));
-    const answers = Array.from({ length: 81 }, (_, index) => paths.exist([`none${index}`]));
+    const answers = Array.from({ length: 81 }, (_, index) => paths.exist([`none${index}*`]));
     expect(answers.indexOf(true)).toBe(80);
-    expect(paths.exist(['none0'])).toBe(false);
+    expect(paths.exist(['none0*'])).toBe(false);
   });
 
   test('unknown changes count as changes, known ones may be none', () => {

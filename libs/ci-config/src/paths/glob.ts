@@ -16,13 +16,18 @@ export function compileGlob(glob: string): PathTest {
   const alternatives = expandBraces(glob);
   const sources = alternatives?.map(globSource).filter((source) => source !== null) ?? [];
   const regex: RE2JS | null = sources.length ? compileRegex(`(?s)\\A(?:${sources.join('|')})\\z`) : null;
-  return regex ? (path) => regex.matcher(path).find() : () => false;
+  if (!regex) return () => false;
+  const { head, tail } = plainEnds(glob);
+  return (path) => path.startsWith(head) && path.endsWith(tail) && regex.matcher(path).find();
 }
 
-/** Tests of `rules:exists`: without wildcards an exact path, or a directory when it ends in a slash. */
-export function compileExistsPattern(pattern: string): PathTest {
-  if (/[*?[{]/.test(pattern)) return compileGlob(pattern);
-  return pattern.endsWith('/') ? (path) => path.startsWith(pattern) : (path) => path === pattern;
+/** What every match begins and ends with: most paths are told apart by that, at a hundredth of the cost. */
+function plainEnds(glob: string): { head: string; tail: string } {
+  const special = glob.search(/[*?[{\\]/);
+  const head = special < 0 ? glob : glob.slice(0, special);
+  if (special < 0 || /[[{\\]/.test(glob)) return { head, tail: '' };
+  // The slash of `**/` may be nothing.
+  return { head, tail: /[^*?]*$/.exec(glob)?.[0].replace(/^\//, '') ?? '' };
 }
 
 function globSource(glob: string): string | null {

@@ -1,4 +1,4 @@
-import { compileExistsPattern, compileGlob, type PathTest } from './glob.js';
+import { compileGlob } from './glob.js';
 
 /** Comparisons of paths with patterns, in one rule, after which the answer is "yes" without looking (ci-config.md §2.4). */
 const comparisonsPerRule = 50_000;
@@ -18,21 +18,30 @@ export class PathMatcher {
   /** By what was asked (`exists`, `changes`, a ref) and pattern. */
   private readonly answers = new Map<string, Map<string, boolean>>();
   private readonly since = new Map<string, readonly string[] | null>();
-  private files: readonly string[] | undefined;
+  private files: Set<string> | undefined;
+  private directories: Set<string> | undefined;
   private left = comparisonsInAll;
 
   constructor(private readonly sources: PathSources) {}
 
-  /** Whether some file at the commit matches one of the patterns of `exists`. */
+  /**
+   * Whether some file at the commit matches one of the patterns of `exists`: without wildcards an exact path, or a directory when
+   * it ends in a slash. Only patterns with wildcards count as comparisons, so that a large repository has no file that it has not.
+   */
   exist(patterns: readonly string[]): boolean {
-    this.files ??= this.sources.listFiles();
-    return this.anyMatches('exists', patterns, this.files, compileExistsPattern);
+    this.files ??= new Set(this.sources.listFiles());
+    const globs: string[] = [];
+    for (const pattern of patterns) {
+      if (/[*?[{]/.test(pattern)) globs.push(pattern);
+      else if (pattern.endsWith('/') ? this.hasDirectory(pattern) : this.files.has(pattern)) return true;
+    }
+    return globs.length > 0 && this.anyMatches('exists', globs, [...this.files]);
   }
 
   /** Whether some changed file matches; not known, as in every triggered pipeline, counts as changed (ci-config.md §2.4). */
   changed(globs: readonly string[]): boolean {
     const { changedFiles } = this.sources;
-    return changedFiles === null || this.anyMatches('changes', globs, changedFiles, compileGlob);
+    return changedFiles === null || this.anyMatches('changes', globs, changedFiles);
   }
 
   /** The same for `compare_to`, or why it cannot be told. */
@@ -45,15 +54,20 @@ export class PathMatcher {
     }
     return paths === null
       ? { error: 'rules:changes:compare_to is not a valid ref' }
-      : this.anyMatches(`changes since ${ref}`, globs, paths, compileGlob);
+      : this.anyMatches(`changes since ${ref}`, globs, paths);
   }
 
-  private anyMatches(
-    question: string,
-    patterns: readonly string[],
-    paths: readonly string[],
-    compile: (pattern: string) => PathTest,
-  ): boolean {
+  private hasDirectory(directory: string): boolean {
+    if (!this.directories) {
+      this.directories = new Set();
+      for (const path of this.files ?? [])
+        for (let end = path.indexOf('/'); end >= 0; end = path.indexOf('/', end + 1))
+          this.directories.add(path.slice(0, end + 1));
+    }
+    return this.directories.has(directory);
+  }
+
+  private anyMatches(question: string, patterns: readonly string[], paths: readonly string[]): boolean {
     if (patterns.length * paths.length > comparisonsPerRule) return true;
     const answers = this.answers.get(question) ?? new Map<string, boolean>();
     this.answers.set(question, answers);
@@ -61,7 +75,7 @@ export class PathMatcher {
       let answer = answers.get(pattern);
       if (answer === undefined) {
         this.left -= paths.length;
-        answer = this.left < 0 || paths.some(compile(pattern));
+        answer = this.left < 0 || paths.some(compileGlob(pattern));
         answers.set(pattern, answer);
       }
       if (answer) return true;
