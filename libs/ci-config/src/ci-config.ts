@@ -14,16 +14,16 @@ export interface ExpandedNeeds {
 }
 
 export interface ExpandedRule extends Omit<JobRule, 'needs'> {
-  needs?: ExpandedNeeds;
+  needs?: ExpandedNeeds | undefined;
 }
 
 /** One job, or one instance of a `parallel` job, with everything told that does not depend on a pipeline. */
 export interface ConfiguredJob extends Omit<WrittenJob, 'needs' | 'parallel' | 'rules'> {
   stageIdx: number;
-  rules?: ExpandedRule[] | null;
-  needs?: ExpandedNeeds;
-  parallel?: { index: number; total: number };
-  matrixVariables?: Variable[];
+  rules: ExpandedRule[] | null | undefined;
+  needs: ExpandedNeeds | undefined;
+  parallel: { index: number; total: number } | undefined;
+  matrixVariables: Variable[] | undefined;
 }
 
 /** A checked configuration: steps 1–9 of ci-config.md §0 done. Never changed, so it can be kept and shared. */

@@ -77,7 +77,9 @@ export function mergedYaml(parsed: ParsedConfig): string | null {
 /** Steps 4 and 5. */
 function compose(root: YamlMap, limits: Limits): YamlMap {
   const extended = applyExtends(root, new MergeBudget(limits.expandedSize / charactersPerEntry));
+  checkExpandedSize(extended, limits.expandedSize, limits.depth);
   const composed = resolveReferences(extended);
+  if (composed === extended) return composed;
   checkExpandedSize(composed, limits.expandedSize, limits.depth);
   return composed;
 }

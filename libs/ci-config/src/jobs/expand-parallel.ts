@@ -69,19 +69,19 @@ function withInstanceNames(
   limits: Limits,
   matrix: readonly Variable[],
 ): ConfiguredJob {
-  const { needs, parallel: _, rules, ...rest } = job;
-  const configured: ConfiguredJob = { ...rest, name, stageIdx };
   const expand = (written: readonly WrittenNeed[]) => expandNeeds(job, written, names, limits, matrix);
-  if (needs) configured.needs = expand(needs);
-  if (job.dependencies) configured.dependencies = job.dependencies.flatMap((one) => names.get(one) ?? [one]);
-  if (rules !== undefined)
-    configured.rules =
-      rules &&
-      rules.map((rule): ExpandedRule => {
-        const { needs: ruleNeeds, ...conditions } = rule;
-        return ruleNeeds ? { ...conditions, needs: expand(ruleNeeds) } : conditions;
-      });
-  return configured;
+  return {
+    ...job,
+    name,
+    stageIdx,
+    rules: job.rules?.some((rule) => rule.needs)
+      ? job.rules.map((rule): ExpandedRule => ({ ...rule, needs: rule.needs && expand(rule.needs) }))
+      : (job.rules as ExpandedRule[] | null | undefined),
+    needs: job.needs && expand(job.needs),
+    dependencies: job.dependencies?.flatMap((one) => names.get(one) ?? [one]),
+    parallel: undefined,
+    matrixVariables: undefined,
+  };
 }
 
 function expandNeeds(

@@ -52,5 +52,7 @@ export function withPublishedPages(artifacts: Artifacts | undefined, directory: 
 }
 
 export function withoutUndefined<Shape extends object>(shape: { [Key in keyof Shape]: Shape[Key] | undefined }): Shape {
-  return Object.fromEntries(Object.entries(shape).filter(([, value]) => value !== undefined)) as Shape;
+  const result: Partial<Shape> = {};
+  for (const key of Object.keys(shape) as (keyof Shape)[]) if (shape[key] !== undefined) result[key] = shape[key];
+  return result as Shape;
 }

@@ -51,8 +51,9 @@ export function readDefaultKeywords(
   place: Place,
   keys: readonly (keyof DefaultKeywords)[] = defaultKeys,
 ): DefaultKeywords {
-  const entries = keys.filter((key) => place.has(key)).map((key) => [key, readers[key](place.child(key))]);
-  return Object.fromEntries(entries) as DefaultKeywords;
+  const set: Partial<Record<keyof DefaultKeywords, unknown>> = {};
+  for (const key of keys) if (place.has(key)) set[key] = place.checks.once<unknown>(readers[key], place.child(key));
+  return set as DefaultKeywords;
 }
 
 /** `default:` and the same keywords at the root, which must not both say the same. */
@@ -72,11 +73,14 @@ export function readDefaults(root: Place): DefaultKeywords {
   return { ...atRoot, ...readDefaultKeywords(place) };
 }
 
+const everything = () => true;
+const nothing = () => false;
+
 /** What of the defaults a job takes: `inherit: default: false`, or a list of names. */
 export function readInheritance(job: Place, what: 'default' | 'variables'): (name: string) => boolean {
   const value: Value | undefined = job.has('inherit') ? job.child('inherit').get(what) : undefined;
-  if (value === undefined || value === null || value === true) return () => true;
-  if (value === false) return () => false;
+  if (value === undefined || value === null || value === true) return everything;
+  if (value === false) return nothing;
   if (isTextList(value)) {
     const unknown = what === 'default' ? value.filter((name) => !keysOfDefault.has(name)) : [];
     if (unknown.length > 0)

@@ -18,7 +18,7 @@ export interface JobRule extends RuleConditions {
 }
 
 export function readJobRules(job: Place): JobRule[] {
-  return rulePlaces(job).map(readJobRule);
+  return rulePlaces(job).map((place) => place.checks.once(readJobRule, place));
 }
 
 function readJobRule(place: Place): JobRule {

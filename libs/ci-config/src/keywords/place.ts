@@ -14,6 +14,21 @@ export interface Fault {
 export class Checks {
   readonly faults: Fault[] = [];
   readonly patterns = new Patterns();
+  private readonly known = new Map<(place: Place) => unknown, Map<Value, unknown>>();
+
+  /**
+   * What a reader makes of a place, the second time from memory: aliases, `extends` and references put one value into many jobs.
+   * Only what had no fault is kept, for faults name their job.
+   */
+  once<Result>(read: (place: Place) => Result, place: Place): Result {
+    const results = this.known.get(read) ?? new Map<Value, unknown>();
+    if (results.has(place.value)) return results.get(place.value) as Result;
+    const faultsBefore = this.faults.length;
+    const result = read(place);
+    if (typeof place.value === 'object' && place.value !== null && this.faults.length === faultsBefore)
+      this.known.set(read, results.set(place.value, result));
+    return result;
+  }
 
   throwFirst(): void {
     const [first] = this.faults;

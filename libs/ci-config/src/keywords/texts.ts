@@ -40,11 +40,11 @@ export function readTexts(place: Place, sentence = 'config should be an array of
 }
 
 /** A text under a key; undefined when absent or, after a note, when it is something else. */
-export function readText(place: Place, key: string, attribute = key.replaceAll('_', ' ')): string | undefined {
+export function readText(place: Place, key: string): string | undefined {
   const value = place.get(key);
   if (value === undefined || value === null) return undefined;
   if (typeof value === 'string') return value;
-  place.problem(`${attribute} should be a string`, key);
+  place.problem(`${key.replaceAll('_', ' ')} should be a string`, key);
   return undefined;
 }
 

@@ -33,40 +33,43 @@ const looksAtMost = 500_000;
 
 /** Throws ConfigError when a value has more characters and nodes, or is deeper, than allowed once everything shared is written out. */
 export function checkExpandedSize(value: Value, sizeAtMost: number, depthAtMost: number): void {
-  const size = measure(value, depthAtMost, { looks: looksAtMost }).size;
-  const exact = Number.isNaN(size) ? measure(value, depthAtMost, { looks: Infinity, known: new Map() }).size : size;
+  const size = new Measure(looksAtMost).of(value, depthAtMost);
+  const exact = Number.isNaN(size) ? new Measure(Infinity, new Map()).of(value, depthAtMost) : size;
   if (exact > sizeAtMost) throw new ConfigError('The parsed YAML is too big');
 }
 
-interface Measured {
-  size: number;
-  height: number;
-}
+class Measure {
+  /** Levels of what was measured last. */
+  private height = 0;
 
-interface Measuring {
-  looks: number;
-  /** Without it a shared node is measured wherever it stands. */
-  known?: Map<Value, Measured>;
-}
+  /** `known`: without it a shared node is measured wherever it stands. */
+  constructor(
+    private looks: number,
+    private readonly known?: Map<Value, { size: number; height: number }>,
+  ) {}
 
-/** The size is infinite for what is too deep, and NaN once there were too many looks. */
-function measure(value: Value, room: number, measuring: Measuring): Measured {
-  measuring.looks -= 1;
-  if (typeof value === 'string') return { size: 1 + value.length, height: 0 };
-  if (!Array.isArray(value) && !(value instanceof YamlMap)) return { size: 1, height: 0 };
-  if (measuring.looks < 0) return { size: NaN, height: 0 };
-  if (room <= 0) return { size: Infinity, height: 0 };
-  const before = measuring.known?.get(value);
-  if (before) return before.height > room ? { size: Infinity, height: 0 } : before;
-  let size = 1;
-  let height = 0;
-  for (const child of value.values()) {
-    const measured = measure(child, room - 1, measuring);
-    size += measured.size;
-    height = Math.max(height, measured.height);
+  /** Characters and nodes; infinite for what is too deep, NaN once there were too many looks. */
+  of(value: Value, room: number): number {
+    this.height = 0;
+    this.looks -= 1;
+    if (typeof value === 'string') return 1 + value.length;
+    if (!Array.isArray(value) && !(value instanceof YamlMap)) return 1;
+    if (this.looks < 0) return NaN;
+    if (room <= 0) return Infinity;
+    const before = this.known?.get(value);
+    if (before) {
+      this.height = before.height;
+      return before.height > room ? Infinity : before.size;
+    }
+    let size = 1;
+    let height = 0;
+    for (const child of value.values()) {
+      size += this.of(child, room - 1);
+      if (this.height > height) height = this.height;
+    }
+    if (value instanceof YamlMap) for (const key of value.keys()) size += 1 + key.length;
+    this.height = height + 1;
+    this.known?.set(value, { size, height: this.height });
+    return size;
   }
-  if (value instanceof YamlMap) for (const key of value.keys()) size += 1 + key.length;
-  const measured = { size, height: height + 1 };
-  measuring.known?.set(value, measured);
-  return measured;
 }

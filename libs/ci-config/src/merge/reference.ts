@@ -18,7 +18,7 @@ export function resolveReferences(root: YamlMap): YamlMap {
 class Resolver {
   /** Results are shared, so that references to references do not multiply. */
   private readonly targets = new Map<string, Value>();
-  private readonly visited = new Map<Value, Value>();
+  private readonly changed = new Map<Value, Value>();
   /** The entry of the file that is worked on. */
   private entry = '';
 
@@ -42,10 +42,11 @@ class Resolver {
     if (level > deepest) throw new ConfigError('The parsed YAML is too big');
     if (value instanceof Reference) return this.target(value, open, level);
     if (!Array.isArray(value) && !(value instanceof YamlMap)) return value;
-    const known = this.visited.get(value);
+    const known = this.changed.get(value);
     if (known !== undefined) return known;
     const result = Array.isArray(value) ? this.list(value, open, level + 1) : this.map(value, open, level + 1);
-    this.visited.set(value, result);
+    // Most hold no reference, and looking again is cheaper than remembering them all; the size of the whole is bounded already.
+    if (result !== value) this.changed.set(value, result);
     return result;
   }
 

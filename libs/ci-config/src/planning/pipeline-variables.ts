@@ -12,19 +12,18 @@ export class PipelineVariables {
   private readonly referring: Variable[];
 
   constructor(context: PipelineContext) {
-    this.above = byKey([...context.userVariables, ...context.projectVariables, ...context.pipelineVariables]);
-    this.below = byKey([...triggerVariables(context), ...context.predefined]);
+    this.above = lastOfEach(context.userVariables, context.projectVariables, context.pipelineVariables);
+    this.below = lastOfEach(triggerVariables(context), context.predefined);
     this.referring = [...this.below.values(), ...this.above.values()].filter(mayRefer);
   }
 
   /** With the variables of the file, and those that only a job has; the latter are made when somebody asks. */
-  scope(fromFile: readonly Variable[], jobPredefined: () => readonly Variable[] = () => []): VariableScope {
-    const file = byKey(fromFile);
+  scope(file: ReadonlyMap<string, Variable>, jobPredefined: () => readonly Variable[] = () => []): VariableScope {
     let job: Map<string, Variable> | undefined;
     const find = (key: string) => {
       const variable = this.above.get(key) ?? file.get(key) ?? this.below.get(key);
       if (variable) return variable;
-      job ??= byKey(jobPredefined());
+      job ??= lastOfEach(jobPredefined());
       return job.get(key);
     };
     return {
@@ -32,7 +31,9 @@ export class PipelineVariables {
       lookup: (key) => find(key)?.value,
       // A variable that another layer overrides does not count.
       referring: () =>
-        [...this.referring, ...fromFile.filter(mayRefer)].filter((variable) => find(variable.key) === variable),
+        [...this.referring, ...[...file.values()].filter(mayRefer)].filter(
+          (variable) => find(variable.key) === variable,
+        ),
     };
   }
 }
@@ -45,10 +46,10 @@ export interface VariableScope {
 }
 
 /** One entry per key, the last one counting, in order of first appearance. */
-export function lastOfEach(...layers: (readonly Variable[])[]): Variable[] {
-  const byKey = new Map<string, Variable>();
-  for (const layer of layers) for (const variable of layer) byKey.set(variable.key, variable);
-  return [...byKey.values()];
+export function lastOfEach(...layers: Iterable<Variable>[]): Map<string, Variable> {
+  const variables = new Map<string, Variable>();
+  for (const layer of layers) for (const variable of layer) variables.set(variable.key, variable);
+  return variables;
 }
 
 /** What there is of a job before any rule is looked at. */
@@ -83,10 +84,6 @@ function triggerVariables(context: PipelineContext): Variable[] {
     { key: 'CI_PIPELINE_TRIGGERED', value: 'true' },
     { key: 'CI_TRIGGER_SHORT_TOKEN', value: context.trigger.shortToken },
   ];
-}
-
-function byKey(variables: readonly Variable[]): Map<string, Variable> {
-  return new Map(variables.map((variable) => [variable.key, variable]));
 }
 
 function slug(text: string): string {

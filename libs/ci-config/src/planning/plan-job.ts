@@ -35,7 +35,7 @@ const defaultRefs = [{ name: 'branches' }, { name: 'tags' }];
 export function planJob(configured: ConfiguredJob, surroundings: PlanningSurroundings): PlannedJob {
   const { config, context, variables, patterns, paths } = surroundings;
   const fromFile = lastOfEach(
-    surroundings.globals.filter(({ key }) => configured.inheritsVariable(key)),
+    inherited(configured, surroundings.globals),
     configured.variables,
     configured.matrixVariables ?? [],
   );
@@ -53,8 +53,14 @@ export function planJob(configured: ConfiguredJob, surroundings: PlanningSurroun
   if (!rule) return { leftOutBy: 'rules: none matched' };
   if (rule.when === 'never') return { leftOutBy: `rules: ${rule.text}` };
   if (!rule.variables) return build(configured, rule, fromFile, scope);
-  const withRule = lastOfEach(fromFile, rule.variables);
+  const withRule = lastOfEach(fromFile.values(), rule.variables);
   return build(configured, rule, withRule, variables.scope(withRule, predefined));
+}
+
+function inherited({ inheritsVariable }: ConfiguredJob, globals: readonly Variable[]): readonly Variable[] {
+  return globals.every(({ key }) => inheritsVariable(key))
+    ? globals
+    : globals.filter(({ key }) => inheritsVariable(key));
 }
 
 /** The first rule that matches, null when none does, or why that cannot be told. */
@@ -73,7 +79,7 @@ export function findRule<Rule extends RuleConditions>(
 function build(
   configured: ConfiguredJob,
   rule: ExpandedRule | undefined,
-  fromFile: Variable[],
+  fromFile: ReadonlyMap<string, Variable>,
   scope: VariableScope,
 ): PlannedJob {
   const when = rule?.when === undefined ? (configured.when ?? 'on_success') : (rule.when as Job['when']);
@@ -89,7 +95,7 @@ function build(
     allowFailure: allowFailure.always,
     scheduling: needs ? 'dag' : 'stage',
     needs: needs?.list ?? [],
-    variables: fromFile,
+    variables: [...fromFile.values()],
     tags: [],
     options: configured.options,
   };

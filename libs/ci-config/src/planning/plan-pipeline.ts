@@ -41,8 +41,8 @@ function plan(config: CiConfig, context: PipelineContext): Plan {
   const workflow = decideWorkflow(config, tools);
   if ('error' in workflow) return refusal(config, 'config_error', workflow.error);
   if (!workflow.runs) return refusal(config, 'filtered_by_workflow_rules', filteredByWorkflow);
-  const globals = lastOfEach(config.variables, workflow.variables);
-  const name = expandName(config.workflow.name, tools.variables.scope(globals).find);
+  const globals = [...lastOfEach(config.variables, workflow.variables).values()];
+  const name = expandName(config.workflow.name, tools.variables.scope(lastOfEach(globals)).find);
   if ('error' in name) return refusal(config, 'config_error', name.error);
 
   const planned: InPipeline[] = [];

@@ -1,6 +1,7 @@
 import type { CiConfig } from '../ci-config.js';
 import type { AutoCancel, Variable } from '../job.js';
 import type { RuleCircumstances } from '../rules/rule-conditions.js';
+import { lastOfEach } from './pipeline-variables.js';
 import { findRule } from './plan-job.js';
 import type { PlanningSurroundings } from './plan-job.js';
 
@@ -19,7 +20,7 @@ export function decideWorkflow(
   const { rules, autoCancel } = config.workflow;
   if (!rules) return { runs: true, variables: [], autoCancel };
   // No CI_JOB_* here, but CI_NODE_TOTAL is seen by rules of the workflow too.
-  const { find, lookup } = variables.scope(config.variables, () => [{ key: 'CI_NODE_TOTAL', value: '1' }]);
+  const { find, lookup } = variables.scope(lastOfEach(config.variables), () => [{ key: 'CI_NODE_TOTAL', value: '1' }]);
   const circumstances: RuleCircumstances = { lookup, find, patterns, paths };
   const rule = findRule(rules, circumstances);
   if (rule === null) return { runs: false, variables: [] };

@@ -73,17 +73,28 @@ export type FindVariable = (key: string) => Variable | undefined;
  * `find`, so only what refers to something needs to be given (`mayRefer`).
  */
 export function findCircularReference(referring: Iterable<Variable>, find: FindVariable): string | null {
-  const sorted = sortByReference(reachable(referring, find));
+  // A circle takes a variable that refers to one that refers; most refer to none such.
+  const suspects = [...referring].filter((variable) =>
+    referencesOf(variable).some((name) => {
+      const other = find(name);
+      return other !== undefined && mayRefer(other);
+    }),
+  );
+  if (suspects.length === 0) return null;
+  const sorted = sortByReference(reachable(suspects, find));
   return 'circle' in sorted ? circleText(sorted.circle) : null;
 }
 
 /** Expands one text by variables whose values are expanded first ("nested" in ci-config.md §4.3). */
 export function expandText(text: string, find: FindVariable, mode: ExpansionMode): ExpandedText {
   if (!text.includes('$') && !text.includes('%')) return { ok: true, text };
-  const variables = reachable(referencesOf({ key: '', value: text }).map(find), find);
-  const expanded = expandVariables([...variables.values()], mode);
-  if (!expanded.ok) return expanded;
-  const values = new Map(expanded.variables.map((variable) => [variable.key, variable.value]));
+  const variables = reachable(namesIn(text).map(find), find);
+  const values = new Map<string, string>();
+  if ([...variables.values()].some(mayRefer)) {
+    const expanded = expandVariables([...variables.values()], mode);
+    if (!expanded.ok) return expanded;
+    for (const { key, value } of expanded.variables) values.set(key, value);
+  }
   return withinBudget<ExpandedText>((budget) => ({
     ok: true,
     text: substitute(text, { mode, self: '', variables, values, budget }),
@@ -141,11 +152,14 @@ export function mayRefer(variable: Variable): boolean {
 }
 
 function referencesOf(variable: Variable): string[] {
-  if (!mayRefer(variable)) return [];
+  return mayRefer(variable) ? namesIn(variable.value).filter((name) => name !== variable.key) : [];
+}
+
+function namesIn(text: string): string[] {
   const names = new Set<string>();
-  for (const match of variable.value.matchAll(reference)) {
+  for (const match of text.matchAll(reference)) {
     const name = match[1] ?? match[2] ?? match[3];
-    if (name !== undefined && name !== variable.key) names.add(name);
+    if (name !== undefined) names.add(name);
   }
   return [...names];
 }

@@ -30,9 +30,10 @@ export class YamlMap extends Map<string, Value> {
 
   /** Sets a key that was written at a position. */
   place(key: string, value: Value, position: Position, isText = true): void {
-    if (this.has(key)) (this.later ??= new Map()).set(key, position);
-    else this.positions.push(position);
+    const { size } = this;
     this.set(key, value);
+    if (this.size > size) this.positions.push(position);
+    else (this.later ??= new Map()).set(key, position);
     if (!isText) (this.nonText ??= new Set()).add(key);
   }
 
