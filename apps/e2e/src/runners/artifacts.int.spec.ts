@@ -270,6 +270,19 @@ describe('uploads', () => {
     expect(await stored()).toEqual(before);
   });
 
+  it.each<[string, () => Promise<Buffer>]>([
+    ['no archive', () => Promise.resolve(Buffer.from('no zip at all'))],
+    ['half an archive', async () => (await zip({ a: 'x' })).subarray(0, 40)],
+    // A name that leads out of the directory: packed under another one of the same length, which is then replaced.
+    ['an archive with an escape', async () => Buffer.from((await zip({ aaaaaaaa: 'x' })).toString('latin1').replaceAll('aaaaaaaa', '../../..'), 'latin1')],
+  ])('of %s are stored as they are, and no file is found in them', async (_, bytes) => {
+    const own = await begin();
+    expect((await upload(own, await bytes())).status).toBe(201);
+    expect((await download(`${jobPath(own)}/artifacts/a`)).status).toBe(404);
+    expect((await download(`${jobPath(own)}/artifacts`)).status).toBe(200);
+    await runner.end(own, 'failed');
+  }); // prettier-ignore
+
   it('have plain names, whatever they are called', async () => {
     const query = { artifact_type: 'terraform', artifact_format: 'raw' };
     expect((await upload(job, Buffer.from('{}'), { query, filename: '../../evil".json' })).status).toBe(201);

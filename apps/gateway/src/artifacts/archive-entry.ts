@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { type Entry, open, type ZipFile } from 'yauzl';
 
 /** A file inside an archive. */
@@ -13,28 +13,36 @@ export interface ArchiveEntry {
  *
  * @param path of the archive on this machine
  * @param name of the file in it
- * @returns null when the archive has no such file, or it is a directory or a link
- * @throws Error when the archive is broken
+ * @returns null when the archive has no such file, or it is a directory or a link, or the archive is broken: whoever packed it may not have meant it well
+ * @throws Error when it cannot be read from the disk
  */
 export async function openArchiveEntry(path: string, name: string): Promise<ArchiveEntry | null> {
-  const zip = await new Promise<ZipFile>((resolve, reject) =>
+  let zip: ZipFile | undefined;
+  try {
+    zip = await openZip(path);
+    const entry = await find(zip, name);
+    if (entry && isFile(entry)) {
+      const content = await openStream(zip, entry);
+      content.once('close', () => zip?.close());
+      return { content, size: entry.uncompressedSize };
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall !== undefined) throw error;
+  }
+  zip?.close();
+  return null;
+}
+
+function openZip(path: string): Promise<ZipFile> {
+  return new Promise((resolve, reject) =>
     open(path, { lazyEntries: true, autoClose: false }, (error, opened) => (error ? reject(error) : resolve(opened))),
   );
-  try {
-    const entry = await find(zip, name);
-    if (!entry || !isFile(entry)) {
-      zip.close();
-      return null;
-    }
-    const content = await new Promise<Readable>((resolve, reject) =>
-      zip.openReadStream(entry, (error, stream) => (error ? reject(error) : resolve(stream))),
-    );
-    content.once('close', () => zip.close());
-    return { content, size: entry.uncompressedSize };
-  } catch (error) {
-    zip.close();
-    throw error;
-  }
+}
+
+function openStream(zip: ZipFile, entry: Entry): Promise<Readable> {
+  return new Promise((resolve, reject) =>
+    zip.openReadStream(entry, (error, stream) => (error ? reject(error) : resolve(stream))),
+  );
 }
 
 function find(zip: ZipFile, name: string): Promise<Entry | null> {
