@@ -32,11 +32,12 @@ export class ApiContract {
   readonly #document: Document;
   readonly #templates: { template: string; pattern: RegExp }[];
 
-  private constructor(document: Document) {
-    this.#document = document;
+  /** @param document as the gateway gives it */
+  constructor(document: object) {
+    this.#document = closed(document) as Document;
     (addFormats as unknown as (ajv: Ajv) => void)(this.#ajv);
-    this.#ajv.addSchema(document, 'api');
-    this.#templates = Object.keys(document.paths)
+    this.#ajv.addSchema(this.#document, 'api');
+    this.#templates = Object.keys(this.#document.paths)
       .map((template) => ({ template, pattern: patternOf(template) }))
       .sort((one, other) => one.template.split('{').length - other.template.split('{').length);
   }
@@ -44,7 +45,7 @@ export class ApiContract {
   /** @param url of a gateway that is ready */
   static async of(url: string): Promise<ApiContract> {
     const answer = await fetch(`${url}/api/openapi.json`);
-    return new ApiContract(closed(await answer.json()) as Document);
+    return new ApiContract((await answer.json()) as object);
   }
 
   /** @returns what is wrong with an answer, if anything */

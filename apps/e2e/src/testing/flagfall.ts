@@ -46,12 +46,18 @@ export interface NewRunner extends Record<string, unknown> {
 export function startsFlagfall(options: InstallationOptions): Flagfall {
   const flagfall = new Flagfall(options);
   beforeAll(() => flagfall.start(), startLimitMs);
-  afterEach(() => {
-    if (hasFailed()) printLogs(flagfall.programs);
+  const expectNoFaults = (): void => {
     const faults = flagfall.takeFaults();
     if (faults.length > 0) throw new Error(faults.join('\n'));
+  };
+  afterEach(() => {
+    if (hasFailed()) printLogs(flagfall.programs);
+    expectNoFaults();
   });
-  afterAll(() => flagfall.stop(), stopLimitMs);
+  afterAll(async () => {
+    await flagfall.stop();
+    expectNoFaults();
+  }, stopLimitMs);
   return flagfall;
 }
 

@@ -183,12 +183,14 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     // Runners first: they report to the gateways, which ask the services.
     await Promise.all(programs.filter(({ name: app }) => app.startsWith('runner')).map((each) => each.end('SIGTERM')));
     const ends = await Promise.allSettled(programs.map((each) => each.end('SIGTERM')));
-    await Promise.all(doors.map((door) => door.close()));
-    if (!standalone && !ownServers)
-      await removeServices(namespace, handledEvents(programs.map(({ output }) => output).join('\n')));
-    for (const server of servers) await server.remove();
-    await scratch?.drop();
-    await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+    const events = handledEvents(programs.map(({ output }) => output).join('\n'));
+    await Promise.all([
+      ...doors.map((door) => door.close()),
+      ...servers.map((server) => server.remove()),
+      standalone || ownServers ? undefined : removeServices(namespace, events),
+      scratch?.drop(),
+      rm(directory, { recursive: true, force: true, maxRetries: 5 }),
+    ]);
     const failed = ends.find((end) => end.status === 'rejected');
     if (failed) throw failed.reason;
   }
