@@ -1,9 +1,9 @@
 import fc from 'fast-check';
-import { compile, mergedYaml, noFiles, parseConfig } from './index.js';
+import { compile, defaultLimits, mergedYaml, noFiles, parseConfig } from './index.js';
 import { Patterns } from './expressions/pattern.js';
 import { parseExpression } from './expressions/expression.js';
 import { ExpressionSyntaxError } from './expressions/tokens.js';
-import { triggered } from './testing/contexts.js';
+import { filesOf, triggered } from './testing/contexts.js';
 
 /** Pieces that configurations are made of, put together at random: far closer to the compiler's branches than random text. */
 const scalar = fc.oneof(
@@ -23,13 +23,19 @@ const scalar = fc.oneof(
     '.pre',
     '**/*',
     'a: b',
+    'a.yml',
+    '*.yml',
+    'g/p',
+    '$[[ inputs.a ]]',
+    'x $[[ inputs.b | truncate(0,2) | expand_vars ]]',
+    '$[[ matrix.A ]]',
     '',
   ),
   fc.constantFrom(true, false, null, 0, 1, 5, 2.5),
   fc.string({ maxLength: 8 }),
 );
 const keywords =
-  'script stage needs rules only except extends parallel matrix variables when allow_failure job if changes exists start_in tags image services cache artifacts environment name on_stop retry default workflow stages include inherit timeout hooks refs paths a b .a dependencies local';
+  'script stage needs rules only except extends parallel matrix variables when allow_failure job if changes exists start_in tags image services cache artifacts environment name on_stop retry default workflow stages include inherit timeout hooks refs paths a b .a dependencies local trigger project file ref branch strategy forward inputs pipeline release pages auto_cancel retry max exit_codes environment action resource_group coverage interruptible parallel optional artifacts';
 const keyword = fc.constantFrom(...keywords.split(' '));
 const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
   tree: fc.oneof(
@@ -57,6 +63,55 @@ test('never throws, on any text', () => {
       expect(plan.ok ? plan.jobs.length > 0 : plan.errors.length > 0).toBe(true);
     }),
     { numRuns: 2_000 },
+  );
+});
+
+/** Files that include each other, of this project and another, below a header with inputs. */
+const inputs = fc.dictionary(fc.constantFrom('a', 'b', 'c'), fc.jsonValue({ maxDepth: 2 }), { maxKeys: 3 });
+const definitions = fc.dictionary(
+  fc.constantFrom('a', 'b', 'c'),
+  fc.oneof(
+    fc.constant(null),
+    fc.record(
+      {
+        type: fc.constantFrom('string', 'number', 'boolean', 'array', 'text'),
+        default: fc.jsonValue({ maxDepth: 2 }),
+        options: fc.array(scalar, { maxLength: 3 }),
+        regex: fc.constantFrom('^a', '(?=a)', '['),
+      },
+      { requiredKeys: [] },
+    ),
+  ),
+  { maxKeys: 3 },
+);
+const withHeader = fc
+  .tuple(definitions, config)
+  .map(([wanted, body]) => `${JSON.stringify({ spec: { inputs: wanted } })}\n---\n${body}`);
+
+test('never throws, whatever is included and given', () => {
+  const file = fc.oneof(config, withHeader, anyText);
+  fc.assert(
+    fc.property(fc.oneof(config, withHeader), file, file, inputs, (text, own, other, given) => {
+      const opened = filesOf({ 'a.yml': other });
+      const files = { ...filesOf({ 'a.yml': own, 'b.yml': other }), openProject: () => opened, inputs: given };
+      const limits = { ...defaultLimits, includes: 10 };
+      const plan = compile(text, files, triggered(), limits);
+      expect(plan.ok ? plan.jobs.length > 0 : plan.errors.length > 0).toBe(true);
+      expect(compile(text, files, triggered(), limits)).toEqual(plan);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test('every problem has a line that the file has', () => {
+  fc.assert(
+    fc.property(anyText, (text) => {
+      const parsed = parseConfig(text, noFiles);
+      const lines = text.split(/\r\n|\n|\r/).length;
+      for (const { line } of parsed.ok ? [] : parsed.problems)
+        expect(line === undefined || (line >= 1 && line <= lines)).toBe(true);
+    }),
+    { numRuns: 1_000 },
   );
 });
 

@@ -364,4 +364,61 @@ describe('include (ci-config.md §5.3)', () => {
     read.set('c.yml', '.c: {script: x}');
     expect(wanted()).toBe('ok');
   });
+
+  test('files of other projects are asked for with their project and ref', () => {
+    const opened = new Map<string, Map<string, string>>();
+    const files = filesOf(
+      {},
+      {
+        openProject: (project, ref) => {
+          const texts = opened.get(`${project}@${ref}`);
+          return texts && { readFile: (path) => texts.get(path), listFiles: () => undefined };
+        },
+      },
+    );
+    const wanted = () => {
+      const parsed = parseConfig(
+        'include: [{project: g/lib, file: [a.yml, b.yml]}, {project: g/lib, ref: v1, file: c.yml}]\nx: {script: a}',
+        files,
+      );
+      return parsed.ok ? 'ok' : parsed.wanted;
+    };
+    const ofHead = { project: 'g/lib', ref: null, fileList: false };
+    const ofTag = { project: 'g/lib', ref: 'v1', files: ['c.yml'], fileList: false };
+    expect(wanted()).toEqual({
+      files: [],
+      fileList: false,
+      projects: [{ ...ofHead, files: ['a.yml', 'b.yml'] }, ofTag],
+    });
+    opened.set('g/lib@null', new Map([['a.yml', 'include: parts/*.yml']]));
+    expect(wanted()).toEqual({
+      files: [],
+      fileList: false,
+      projects: [{ ...ofHead, fileList: true, files: ['b.yml'] }, ofTag],
+    });
+    opened
+      .set(
+        'g/lib@null',
+        new Map([
+          ['a.yml', '.a: {}'],
+          ['b.yml', '.b: {}'],
+        ]),
+      )
+      .set('g/lib@v1', new Map([['c.yml', '.c: {}']]));
+    expect(wanted()).toBe('ok');
+  });
+
+  test('inputs decide too whether a result is the same', () => {
+    const text = 'spec: {inputs: {a: {default: x}}}\n---\nx: {script: "$[[ inputs.a ]]"}';
+    expect(parseConfig(text, noFiles)).toMatchObject({ ok: true, cacheable: true });
+    expect(parseConfig(text, { ...noFiles, inputs: { a: 'y' } })).toMatchObject({ ok: true, cacheable: true });
+    const expanding = text.replace('inputs.a ', 'inputs.a | expand_vars ').replace('default: x', 'default: $V');
+    expect(parseConfig(expanding, noFiles)).toMatchObject({ ok: true, cacheable: false });
+  });
+
+  test('inputs that grow without end are refused by their size', () => {
+    const text = `spec: {inputs: {l: {type: array}}}\n---\nx: {script: [${Array.from({ length: 20_000 }, () => '"$[[ inputs.l ]]"').join(', ')}]}`;
+    const parsed = parseConfig(text, { ...noFiles, inputs: { l: Array.from({ length: 20_000 }, () => 'x') } });
+    expect(problemsOf(parsed)).toEqual(['The parsed YAML is too big']);
+  });
 });

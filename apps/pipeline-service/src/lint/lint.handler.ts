@@ -118,7 +118,9 @@ function invalid(errors: string[]): LintFacts {
 function lintFacts(parsed: ParsedConfig, plan: Plan | null, { dryRun, includeJobs }: LintConfig): LintFacts {
   const problems = parsed.ok
     ? []
-    : parsed.problems.map(({ message, line }) => (line === undefined ? message : `${message} (line ${line})`));
+    : parsed.problems.map(({ message, line, file }) =>
+        line === undefined ? message : `${message} (line ${line}${file === undefined ? '' : ` of ${file}`})`,
+      );
   // Rules that leave nothing to run are no fault of the file, unless somebody asks how a pipeline would go.
   const refused = plan && !plan.ok && (dryRun || plan.reason === 'config_error') ? plan.errors : [];
   const unsupported = plan?.ok ? unsupportedIn(plan.jobs) : null;

@@ -74,7 +74,7 @@ function checkCircles(jobs: readonly ConfiguredJob[], byName: ReadonlyMap<string
   const namesOf = (job: ConfiguredJob) =>
     (job.needs?.list ?? []).map((need) => need.name).filter((name) => byName.has(name));
   for (const start of jobs) {
-    if (state.has(start.name)) continue;
+    if (!start.needs || state.has(start.name)) continue;
     const path = [{ name: start.name, rest: namesOf(start) }];
     state.set(start.name, 'open');
     for (let top = path.at(-1); top; top = path.at(-1)) {
