@@ -73,7 +73,10 @@ export class CreatedPipelines {
   }
 
   async #store(decisions: Decision[]): Promise<TriggerOutcome[]> {
-    const sorted = [...decisions].sort((a, b) => (a.order.requestId < b.order.requestId ? -1 : 1));
+    // Copies of a message may meet in one batch: the request is decided once, and all of them are told the same.
+    const sorted = [...new Map(decisions.map((decision) => [decision.order.requestId, decision])).values()].sort(
+      (a, b) => (a.order.requestId < b.order.requestId ? -1 : 1),
+    );
     const actors = this.#unknownUsers(sorted);
     const outcomes = await this.#outbox.transaction(async (manager, say) => {
       const now = new Date();
