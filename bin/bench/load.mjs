@@ -1,16 +1,16 @@
 import autocannon from 'autocannon';
 
 /**
- * Sends POST requests as fast as they are answered.
+ * Sends POST requests as fast as they are answered, for so many seconds or, where given, until so many are answered.
  * @param requests what to send, in turn: path and body of a form
  * @returns answered per second, milliseconds at the median and the 99th percentile, and how many were answered with another status
  */
-export async function load({ url, connections, seconds, requests, status }) {
+export async function load({ url, connections, seconds, amount, requests, status }) {
   let next = 0;
   const result = await autocannon({
     url,
     connections,
-    duration: seconds,
+    ...(amount ? { amount } : { duration: seconds }),
     requests: [
       {
         method: 'POST',

@@ -13,6 +13,8 @@ import { load, median } from './load.mjs';
 const projects = 20;
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3);
 const seconds = Number(process.env.BENCH_SECONDS ?? 5);
+/** Answers after which the programs are compiled and the statements planned. */
+const warmUp = 4_000;
 const connections = (process.env.BENCH_CONNECTIONS ?? '1,16,64,256').split(',').map(Number);
 /** The default of event handlers. */
 const retryDelaysMs = [1_000, 5_000, 30_000, 120_000];
@@ -139,7 +141,7 @@ class Bench {
     ];
     say('warming up …');
     for (const [, url] of kinds)
-      await load({ url, connections: 64, seconds: Math.max(2, seconds), requests: this.requests, status: 201 });
+      await load({ url, connections: 64, amount: warmUp, requests: this.requests, status: 201 });
     const samples = new Map();
     for (let round = 1; round <= rounds; round++) {
       for (const count of connections) {
@@ -208,8 +210,10 @@ class Bench {
     };
   }
 
-  /** Everything that was answered is there, once. */
+  /** Everything that was answered is there, once; what was under way at the end is waited for. */
   async audit() {
+    const unsettled = `select count(*)::int as count from gateway.trigger_requests where state = 'accepted'`;
+    await until(async () => (await this.sql(this.environment.DATABASE_URL, unsettled))[0].count === 0, 60);
     const [row] = await this.sql(
       this.environment.DATABASE_URL,
       `select (select count(*) from gateway.trigger_requests where state = 'created')::int as created,
@@ -288,7 +292,7 @@ async function until(happened, limitSeconds) {
       .then(happened)
       .catch(() => false);
     if (answer) return;
-    if (Date.now() > end) throw new Error('waited too long for a process to start');
+    if (Date.now() > end) throw new Error('waited too long');
     await delay(200);
   }
 }
