@@ -6,6 +6,8 @@ import { valueText } from './value-text.js';
 
 const functionsAtMost = 3;
 const longestBlock = 1_024;
+/** What putting in an item of a list costs, in characters of a text. */
+const charactersPerItem = 16;
 
 interface Interpolating {
   values: ReadonlyMap<string, Value>;
@@ -65,7 +67,8 @@ class Interpolation {
 
   /** A file may put a large input in many places. */
   private spend(value: Value): Value {
-    this.left -= Array.isArray(value) ? 1 + value.length : typeof value === 'string' ? 1 + value.length : 1;
+    if (Array.isArray(value)) this.left -= charactersPerItem * value.length;
+    else this.left -= typeof value === 'string' ? 1 + value.length : 1;
     if (this.left < 0) throw new ConfigError('The parsed YAML is too big');
     return value;
   }
