@@ -199,6 +199,14 @@ test('all faults of keywords come together, each with its line and path', () => 
   ]);
 });
 
+test('no more than a thousand faults are told', () => {
+  const parsed = parseConfig(
+    Array.from({ length: 5_000 }, (_, index) => `j${index}: {script: a, foo: 1, when: never, retry: 9}`).join('\n'),
+    noFiles,
+  );
+  expect(problemsOf(parsed)).toHaveLength(1_000);
+});
+
 test('syntax errors tell the line', () => {
   const parsed = parseConfig('a:\n  script: x: y\n', noFiles);
   expect(parsed.ok ? [] : parsed.problems).toMatchObject([

@@ -10,9 +10,13 @@ export interface Fault {
   position?: Position | undefined;
 }
 
+/** Nobody reads more, and each costs a look for its place. */
+const faultsAtMost = 1_000;
+
 /** What all places of one configuration share: where faults are noted, and what compiles its patterns. */
 export class Checks {
   readonly faults: Fault[] = [];
+  private noted = 0;
   readonly patterns = new Patterns();
   private readonly known = new Map<(place: Place) => unknown, Map<Value, unknown>>();
 
@@ -23,11 +27,16 @@ export class Checks {
   once<Result>(read: (place: Place) => Result, place: Place): Result {
     const results = this.known.get(read) ?? new Map<Value, unknown>();
     if (results.has(place.value)) return results.get(place.value) as Result;
-    const faultsBefore = this.faults.length;
+    const notedBefore = this.noted;
     const result = read(place);
-    if (typeof place.value === 'object' && place.value !== null && this.faults.length === faultsBefore)
+    if (typeof place.value === 'object' && place.value !== null && this.noted === notedBefore)
       this.known.set(read, results.set(place.value, result));
     return result;
+  }
+
+  note(message: string, place: Place): void {
+    this.noted += 1;
+    if (this.faults.length < faultsAtMost) this.faults.push({ message, path: place.path, position: place.position });
   }
 
   throwFirst(): void {
@@ -103,8 +112,7 @@ export class Place {
 
   /** Notes a fault whose text stands as it is. */
   exactProblem(message: string, key?: string): void {
-    const place = key === undefined ? this : this.child(key);
-    this.checks.faults.push({ message, path: place.path, position: place.position });
+    this.checks.note(message, key === undefined ? this : this.child(key));
   }
 
   /** Notes keys that do not belong here, all in one sentence. */
