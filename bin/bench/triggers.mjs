@@ -14,7 +14,7 @@ const projects = 20;
 const rounds = Number(process.env.BENCH_ROUNDS ?? 3);
 const seconds = Number(process.env.BENCH_SECONDS ?? 5);
 /** Answers after which the programs are compiled and the statements planned. */
-const warmUp = 4_000;
+const warmUp = 12_000;
 const connections = (process.env.BENCH_CONNECTIONS ?? '1,16,64,256').split(',').map(Number);
 /** The default of event handlers. */
 const retryDelaysMs = [1_000, 5_000, 30_000, 120_000];

@@ -24,7 +24,8 @@ export function outboxTable(schema: string): string {
 /** Says an event; it is published once the transaction has committed, and never when it has not. */
 export type Say = <Fields extends object>(type: EventClass<Fields>, fields: Fields) => void;
 
-interface Row {
+/** A row of the table: events of one type. */
+export interface OutboxRow {
   id: number;
   type: string;
   messages: Message[];
@@ -74,9 +75,43 @@ export class Outbox {
       );
       return { result: answer, rows: await this.#write(manager, byType(said)), hints: byType(hinted) };
     });
-    this.#dispatch(rows);
+    this.publish(rows);
     this.#hint(hints);
     return result;
+  }
+
+  /**
+   * For a statement that writes something and says so by itself, without a transaction around it: SQL that writes events into the table and returns
+   * the row, if there is one, for `publish` once the statement has ended.
+   *
+   * @param rows SQL of a query whose one column, `data`, is each event's data as JSON
+   */
+  insertion(type: EventClass<object>, rows: string): string {
+    const message = [
+      "'id', gen_random_uuid()",
+      `'type', ${pg.escapeLiteral(type.type)}`,
+      `'source', ${pg.escapeLiteral(this.#source)}`,
+      "'time', now()",
+      "'data', data",
+    ];
+    return `insert into ${this.#table} (type, messages, next_attempt_at)
+      select ${pg.escapeLiteral(type.type)}, json_agg(json_build_object(${message.join(', ')})), now() + make_interval(secs => ${claimSeconds})
+      from (${rows}) as said having count(*) > 0
+      returning id, type, messages`;
+  }
+
+  /** Publishes rows whose transaction has committed. */
+  publish(rows: OutboxRow[]): void {
+    for (const row of rows) {
+      this.#inFlight.add(row.id);
+      const dispatched = this.#publish(row).finally(() => this.#dispatches.delete(dispatched));
+      this.#dispatches.add(dispatched);
+    }
+  }
+
+  /** Says what nobody needs to hear (`EventClass.lossy`), after what makes it true was committed. */
+  hint<Fields extends object>(type: EventClass<Fields>, hints: Fields[]): void {
+    if (hints.length > 0) this.#hint(new Map([[type.type, hints.map((fields) => this.#message(type.type, fields))]]));
   }
 
   /** Starts looking for events that were left over. */
@@ -103,7 +138,7 @@ export class Outbox {
     return { id: uuidv7(), type, source: this.#source, time: new Date().toISOString(), data };
   }
 
-  async #write(manager: EntityManager, said: Map<string, Message[]>): Promise<Row[]> {
+  async #write(manager: EntityManager, said: Map<string, Message[]>): Promise<OutboxRow[]> {
     if (said.size === 0) return [];
     const written: { id: number; type: string }[] = await manager.query(
       `insert into ${this.#table} (type, messages, next_attempt_at)
@@ -114,21 +149,13 @@ export class Outbox {
     return written.map(({ id, type }) => ({ id, type, messages: said.get(type) ?? [] }));
   }
 
-  #dispatch(rows: Row[]): void {
-    for (const row of rows) {
-      this.#inFlight.add(row.id);
-      const dispatched = this.#publish(row).finally(() => this.#dispatches.delete(dispatched));
-      this.#dispatches.add(dispatched);
-    }
-  }
-
   /** Whoever misses a hint looks again soon, and often nobody listens. */
   #hint(hints: Map<string, Message[]>): void {
     for (const messages of hints.values())
       this.#bus.publish(messages).catch((error: unknown) => this.#log.trace({ err: error }, 'nobody heard a hint'));
   }
 
-  async #publish(row: Row): Promise<void> {
+  async #publish(row: OutboxRow): Promise<void> {
     try {
       await this.#bus.publish(row.messages);
     } catch (error) {
@@ -156,8 +183,8 @@ export class Outbox {
                     order by id limit 100 for update skip locked)
        returning id, type, messages`,
       [claimSeconds, [...this.#inFlight]],
-    )) as [Row[], number];
-    this.#dispatch(rows);
+    )) as [OutboxRow[], number];
+    this.publish(rows);
   }
 }
 
@@ -175,13 +202,18 @@ function byType(messages: Message[]): Map<string, Message[]> {
 const passing = new Set(['40P01', '40001']);
 
 /** A transaction that is tried up to three times when PostgreSQL says that this may help. */
-export async function retryingTransaction<Result>(
+export function retryingTransaction<Result>(
   database: DataSource,
   work: (manager: EntityManager) => Promise<Result>,
 ): Promise<Result> {
+  return retrying(() => database.transaction(work));
+}
+
+/** The same for work that is a transaction by itself. */
+export async function retrying<Result>(work: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await database.transaction(work);
+      return await work();
     } catch (error) {
       const code = (error as { code?: string }).code;
       if (attempt === 3 || !code || !passing.has(code)) throw error;

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CreatePipeline, CreateProject } from '#libs/contracts';
+import { CreatePipeline, CreateProject, DeletePipeline } from '#libs/contracts';
+import { parseCommit } from '../repositories/commit-object.js';
 import { TestRepository } from '../repositories/testing/test-repository.js';
+import { CreatedPipelines, type Decision } from './created-pipelines.repository.js';
 import { newActor, type RunningService, startService } from '../testing/running-service.js';
 
 const root = newActor();
@@ -47,4 +49,59 @@ it('one that comes again later is told the same', async () => {
   const { id } = await create(order);
   expect((await create(order)).id).toBe(id);
   expect(await pipelinesOf(order.requestId)).toEqual([id]);
+});
+
+it('a refusal that comes again is told in the same words', async () => {
+  const order = { ...newOrder(), ref: 'nowhere' };
+  const failure = await create(order).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ status: 400, body: { message: { base: ['Reference not found'] } } });
+  expect(await create({ ...order, ref: 'main' }).catch((error: unknown) => error)).toEqual(failure);
+});
+
+it('one whose pipeline was deleted since is told so, and has no second one', async () => {
+  const order = newOrder();
+  const { id: pipelineId } = await create(order);
+  await running.ask(DeletePipeline, { projectId, pipelineId, actor: root });
+  await expect(create(order)).rejects.toMatchObject({ status: 404 });
+  expect(await pipelinesOf(order.requestId)).toEqual([]);
+});
+
+it('numbers go up by one within a project, whatever else is in the batch', async () => {
+  const bad = { ...newOrder(), ref: 'nowhere' };
+  const told = await Promise.allSettled([create(newOrder()), create(bad), create(newOrder()), create(newOrder())]);
+  const created = told.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])).sort((a, b) => a.id - b.id);
+  const [first] = created;
+  expect(created.map(({ iid }) => iid - (first?.iid ?? 0))).toEqual([0, 1, 2]);
+});
+
+it('a project that was deleted after the decision gets no pipeline', async () => {
+  const order = {
+    ...newOrder(),
+    projectId: 999_999,
+    source: 'api',
+    channel: null,
+    trigger: null,
+    upstream: null,
+  } as const;
+  const sha = 'a'.repeat(40);
+  const who = 'Ann <ann@example.com> 1700000000 +0000';
+  const object = Buffer.from(`tree ${sha}\nauthor ${who}\ncommitter ${who}\n\nAdd\n`);
+  const decision: Decision = {
+    order: { ...order, variables: [] },
+    pipeline: {
+      projectPath: 'app',
+      resolved: { type: 'branch', ref: 'main', sha, commit: parseCommit(sha, object) },
+      protected: false,
+      name: null,
+      plan: { projectId: order.projectId, jobs: [], hash: 'b'.repeat(64) },
+      status: 'created',
+      iid: null,
+    },
+    refusal: null,
+  };
+  expect(await running.service.get(CreatedPipelines).store(decision)).toEqual({
+    requestId: order.requestId,
+    refusal: { status: 400, body: { message: { base: ['Project is deleted!'] } } },
+  });
+  expect(await pipelinesOf(order.requestId)).toEqual([]);
 });

@@ -29,7 +29,11 @@ import { UsersHandler } from './users.handler.js';
       useFactory: (repositories: Repositories) => new CiConfigs(repositories),
       inject: [Repositories],
     },
-    { provide: CreatedPipelines, useFactory: (outbox: Outbox) => new CreatedPipelines(outbox), inject: [Outbox] },
+    {
+      provide: CreatedPipelines,
+      useFactory: (database: DataSource, outbox: Outbox) => new CreatedPipelines(database, outbox),
+      inject: [DataSource, Outbox],
+    },
     {
       provide: PipelineCreation,
       useFactory: (

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Job } from '#libs/ci-config';
 import type { Status } from '#libs/contracts';
-import type { EntityManager } from 'typeorm';
+import { retryingTransaction } from '#libs/persistence';
+import type { DataSource, EntityManager } from 'typeorm';
 
 /** A job of the plan and the status it starts in. */
 export interface FirstJob {
@@ -23,46 +24,36 @@ export function planOf(projectId: number, jobs: FirstJob[]): Plan {
   return { projectId, jobs, hash: createHash('sha256').update(JSON.stringify(jobs)).digest('hex') };
 }
 
-/** A plan's id by its project and hash. */
-export type PlanIds = Map<string, number>;
-
-export function planKey({ projectId, hash }: Pick<Plan, 'projectId' | 'hash'>): string {
-  return `${projectId} ${hash}`;
-}
-
 /**
- * SQL of the plans that are there already, kept from being removed until the transaction ends (`removeUnusedPlan`).
- * `$1` and `$2`, or the parameters given instead, are the projects and the hashes.
+ * Stores plans that are not there, with all their jobs or not at all. Those of a project that is gone are left out. Two processes may add the same
+ * plan at once: the second waits for the first, which is why they come in order.
  */
-export const knownPlans = (projects = '$1', hashes = '$2'): string =>
-  `select plan.id, plan.project_id as "projectId", encode(plan.hash, 'hex') as hash
-   from pipelines.plans as plan join unnest(${projects}::bigint[], ${hashes}::text[]) as wanted (project_id, hash)
-     on plan.project_id = wanted.project_id and plan.hash = decode(wanted.hash, 'hex')
-   order by plan.id for key share of plan`;
-
-/**
- * Stores plans that are not there. The projects are locked by this transaction, so nobody else adds plans of theirs; one may have been
- * added since it was looked for.
- */
-export async function addPlans(manager: EntityManager, plans: Plan[]): Promise<PlanIds> {
-  const rows = (await manager.query(
-    `insert into pipelines.plans (project_id, hash) select project_id, decode(hash, 'hex') from unnest($1::bigint[], $2::text[]) as plan (project_id, hash)
-     on conflict (project_id, hash) do update set hash = excluded.hash
-     returning id, project_id as "projectId", encode(hash, 'hex') as hash`,
-    [plans.map(({ projectId }) => projectId), plans.map(({ hash }) => hash)],
-  )) as { id: number; projectId: number; hash: string }[];
-  const ids: PlanIds = new Map(rows.map((row) => [planKey(row), row.id]));
-  const jobs = plans.flatMap((plan) => plan.jobs.map((job, position) => jobRow(ids.get(planKey(plan)), position, job)));
-  await manager.query(
-    `insert into pipelines.planned_jobs
-     select * from json_populate_recordset(null::pipelines.planned_jobs, $1) on conflict do nothing`,
-    [JSON.stringify(jobs)],
-  );
-  return ids;
+export async function addPlans(database: DataSource, plans: Plan[]): Promise<void> {
+  const missing = new Map(plans.map((plan) => [`${plan.projectId} ${plan.hash}`, plan]));
+  const sorted = [...missing.keys()].sort().map((key) => missing.get(key) as Plan);
+  await retryingTransaction(database, async (manager) => {
+    const rows = (await manager.query(
+      `insert into pipelines.plans (project_id, hash)
+       select project.id, decode(hash, 'hex') from unnest($1::bigint[], $2::text[]) with ordinality as plan (project_id, hash, position)
+         join pipelines.projects as project on project.id = plan.project_id
+       order by position
+       on conflict (project_id, hash) do update set hash = excluded.hash
+       returning id, project_id as "projectId", encode(hash, 'hex') as hash`,
+      [sorted.map(({ projectId }) => projectId), sorted.map(({ hash }) => hash)],
+    )) as { id: number; projectId: number; hash: string }[];
+    const jobs = rows.flatMap(({ id, projectId, hash }) =>
+      (missing.get(`${projectId} ${hash}`)?.jobs ?? []).map((job, position) => jobRow(id, position, job)),
+    );
+    await manager.query(
+      `insert into pipelines.planned_jobs
+       select * from json_populate_recordset(null::pipelines.planned_jobs, $1) on conflict do nothing`,
+      [JSON.stringify(jobs)],
+    );
+  });
 }
 
 /** The columns of `pipelines.planned_jobs`. */
-function jobRow(planId: number | undefined, position: number, { job, status, timeout }: FirstJob): object {
+function jobRow(planId: number, position: number, { job, status, timeout }: FirstJob): object {
   return {
     plan_id: planId,
     position,

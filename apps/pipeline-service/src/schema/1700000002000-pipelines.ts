@@ -138,7 +138,8 @@ export class Pipelines1700000002000 implements MigrationInterface {
     // Every outcome is kept, rejections too, so that a message delivered again answers the same (architecture.md §2.5).
     await runner.query(`create table pipelines.trigger_outcomes (
       request_id uuid primary key,
-      outcome json not null,
+      pipeline_id bigint,
+      refusal json,
       created_at timestamptz not null
     )`);
     await runner.query(`create index on pipelines.trigger_outcomes using brin (created_at)`);
