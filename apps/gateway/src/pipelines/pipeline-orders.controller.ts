@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { Controller, Delete, Post, Put } from '@nestjs/common';
 import {
   type Actor,
@@ -12,6 +11,7 @@ import {
   type VariableType,
   variableTypes,
 } from '#libs/contracts';
+import { uuidv7 } from '#libs/persistence';
 import { refusalFor } from '../access/access.policy.js';
 import { CurrentViewer, Needs, Project } from '../access/needs.decorator.js';
 import type { ProjectAddress } from '../access/project-addresses.js';
@@ -62,7 +62,7 @@ export class PipelineOrdersController {
     @Parameters(NewPipeline) { ref, variables = [], inputs }: NewPipeline,
   ): Promise<PipelineResponse> {
     const created = await this.services.ask(CreatePipeline, {
-      requestId: randomUUID(),
+      requestId: uuidv7(),
       projectId: project.id,
       ref,
       variables: variables.map(({ key, value, variable_type }) => ({ key, value, type: variable_type ?? 'env_var' })),

@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CreatePipeline, CreateProject, DeletePipeline } from '#libs/contracts';
+import { CreatePipeline, CreateProject, DeletePipeline, PipelineTriggered, TriggerOutcome } from '#libs/contracts';
 import { parseCommit } from '../repositories/commit-object.js';
+import type { Message } from '#libs/messaging';
+import { onEvent } from '../../../../libs/messaging/src/testing/service.js';
+import { until } from '../../../../libs/messaging/src/testing/until.js';
 import { TestRepository } from '../repositories/testing/test-repository.js';
 import { CreatedPipelines, type Decision } from './created-pipelines.repository.js';
 import { newActor, type RunningService, startService } from '../testing/running-service.js';
@@ -10,9 +13,12 @@ import { newActor, type RunningService, startService } from '../testing/running-
 const root = newActor();
 let running: RunningService;
 let projectId: number;
+const told: TriggerOutcome[] = [];
 
 beforeAll(async () => {
-  running = await startService('created');
+  running = await startService('created', {
+    others: [onEvent(TriggerOutcome.type, ({ data }: Message<TriggerOutcome>) => told.push(data), { addressed: true })],
+  });
   await mkdir(running.root, { recursive: true });
   const repository = await TestRepository.create(join(running.root, 'app'));
   await repository.commit({ '.gitlab-ci.yml': 'build: {script: [make]}\n' });
@@ -104,4 +110,51 @@ it('a project that was deleted after the decision gets no pipeline', async () =>
     refusal: { status: 400, body: { message: { base: ['Project is deleted!'] } } },
   });
   expect(await pipelinesOf(order.requestId)).toEqual([]);
+});
+
+describe('a trigger request', () => {
+  const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString();
+
+  /** Delivers the message, and waits for what the gateway is told. */
+  async function deliver(requestId: string, receivedAt: string): Promise<TriggerOutcome> {
+    const before = told.length;
+    const data = {
+      ...newOrder(),
+      requestId,
+      receivedAt,
+      replyTo: running.bus.instance,
+      source: 'trigger',
+      channel: 'api',
+      trigger: { id: 1, shortToken: 'abcd' },
+      payload: '{}',
+    };
+    const { type } = PipelineTriggered;
+    await running.bus.publish([{ id: requestId, type, source: '/gateway', time: receivedAt, data }]);
+    return until('the outcome', () => told[before]);
+  }
+
+  it('that comes again after its outcome was purged starts no second pipeline', async () => {
+    const requestId = randomUUID();
+    const receivedAt = daysAgo(28.9);
+    expect((await deliver(requestId, receivedAt)).pipeline).toBeDefined();
+    await running.database.query('delete from pipelines.trigger_outcomes where request_id = $1', [requestId]);
+    expect(await deliver(requestId, daysAgo(30.1))).toEqual({
+      requestId,
+      refusal: {
+        status: 422,
+        body: {
+          message: {
+            base: ['The request was received more than 29 days ago, which is too long ago to start a pipeline'],
+          },
+        },
+      },
+    });
+    expect(await pipelinesOf(requestId)).toHaveLength(1);
+  });
+
+  it('is told its outcome for as long as that is kept', async () => {
+    const requestId = randomUUID();
+    const { pipeline } = await deliver(requestId, daysAgo(28.9));
+    expect((await deliver(requestId, daysAgo(29.5))).pipeline?.id).toBe(pipeline?.id);
+  });
 });

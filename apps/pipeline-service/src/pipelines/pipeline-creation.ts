@@ -17,6 +17,7 @@ import {
   checkVariables,
 } from './creation-checks.js';
 import type { CreatedPipelines, Decision, PlannedPipeline } from './created-pipelines.repository.js';
+import { isTooOld, tooOldMessage } from './outcome-life.js';
 import { keepsFailedPipeline, type PipelineOrder } from './pipeline-order.js';
 import { planningContext } from './planning-context.js';
 import { planOf } from './plans.repository.js';
@@ -61,6 +62,7 @@ export class PipelineCreation {
   }
 
   private async decide(order: PipelineOrder, project: ProjectForCreation | undefined): Promise<Decision> {
+    if (isTooOld(order.receivedAt, new Date())) return refusal(order, { status: 422, message: tooOldMessage });
     if (!project) return refusal(order, { status: 404, message: '404 Not Found' });
     const refused = checkProjectAndActor(checked(project), order);
     if (refused) return refusal(order, refused);

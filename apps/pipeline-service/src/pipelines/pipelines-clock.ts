@@ -1,18 +1,18 @@
 import type { Logger } from 'pino';
-import { type Outbox, retryingTransaction } from '#libs/persistence';
+import type { Outbox } from '#libs/persistence';
 import type { DataSource } from 'typeorm';
+import { purgeBatch, purgeOutcomes } from './outcome-life.js';
 import { lockPipelines, moveJobs, processPipeline } from './statuses.repository.js';
 
 const tickMs = 1_000;
 const cleanEveryMs = 3_600_000;
-/** A request that is not settled after as long is not published again either (architecture.md §2.8). */
-const outcomeDays = 30;
+const cleanAgainMs = 10_000;
 
 /** What time brings about: delayed jobs start, outcomes that nobody will ask for again go. Any replica may do it, one at a time. */
 export class PipelinesClock {
   #timer: NodeJS.Timeout | undefined;
   #ticking: Promise<void> = Promise.resolve();
-  #cleanedAt = 0;
+  #cleanAt = 0;
 
   constructor(
     private readonly database: DataSource,
@@ -23,7 +23,7 @@ export class PipelinesClock {
   start(): void {
     this.#timer ??= setInterval(() => {
       this.#ticking = this.#ticking
-        .then(() => this.#tick(new Date()))
+        .then(() => this.tick(new Date()))
         .catch((error: unknown) => this.log.warn({ err: error }, 'delayed jobs could not be started'));
     }, tickMs).unref();
   }
@@ -33,7 +33,12 @@ export class PipelinesClock {
     await this.#ticking;
   }
 
-  async #tick(now: Date): Promise<void> {
+  async tick(now: Date): Promise<void> {
+    await this.#startDelayed(now);
+    if (now.getTime() >= this.#cleanAt) await this.#clean(now);
+  }
+
+  async #startDelayed(now: Date): Promise<void> {
     const due = (await this.database.query(
       `select id, pipeline_id as "pipelineId" from pipelines.jobs where status = 'scheduled' and scheduled_at <= $1 order by scheduled_at limit 100`,
       [now],
@@ -45,12 +50,15 @@ export class PipelinesClock {
         await processPipeline(manager, say, pipelineId, now);
       });
     }
-    if (now.getTime() - this.#cleanedAt < cleanEveryMs) return;
-    this.#cleanedAt = now.getTime();
-    await retryingTransaction(this.database, (manager) =>
-      manager.query('delete from pipelines.trigger_outcomes where created_at < $1', [
-        new Date(now.getTime() - outcomeDays * 86_400_000),
-      ]),
-    );
+  }
+
+  /** One batch in a tick, so that no job waits for what nobody waits for; the next tick goes on where there may be more. */
+  async #clean(now: Date): Promise<void> {
+    try {
+      if ((await purgeOutcomes(this.database, now)) < purgeBatch) this.#cleanAt = now.getTime() + cleanEveryMs;
+    } catch (error) {
+      this.#cleanAt = now.getTime() + cleanAgainMs;
+      this.log.warn({ err: error }, 'old outcomes of trigger requests could not be deleted yet');
+    }
   }
 }

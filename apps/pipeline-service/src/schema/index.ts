@@ -4,6 +4,7 @@ import { Pipelines1700000002000 } from './1700000002000-pipelines.js';
 import { Runners1700000004000 } from './1700000004000-runners.js';
 import { GatewayReports1700000005000 } from './1700000005000-gateway-reports.js';
 import { Artifacts1700000006000 } from './1700000006000-artifacts.js';
+import { OutcomesByAge1700000007000 } from './1700000007000-outcomes-by-age.js';
 
 /** The pipeline service's part of the database. */
 export const pipelinesSchema: Schema = {
@@ -15,5 +16,6 @@ export const pipelinesSchema: Schema = {
     Runners1700000004000,
     GatewayReports1700000005000,
     Artifacts1700000006000,
+    OutcomesByAge1700000007000,
   ],
 };
