@@ -16,6 +16,14 @@ export interface RequestOptions {
   traceparent?: string;
 }
 
+/** What waits in a queue, and how many take from it. */
+export interface Backlog {
+  /** AMQP messages, in process messages; those that are put off or being handled are not counted. */
+  readonly waiting: number;
+  /** Instances of the service that handle what is in it. */
+  readonly consumers: number;
+}
+
 /**
  * What services say to each other goes through here: events with `publish`, questions and orders with `request`.
  * Two real transports: `RabbitBus` and `InProcessBus`; `contract.int.spec.ts` holds both to the same promises.
@@ -44,11 +52,11 @@ export abstract class Bus {
   abstract request<T>(pattern: string, data: unknown, options: RequestOptions): Promise<T>;
 
   /**
-   * How many messages wait in a handler's queue, those that are put off or being handled not counted; 0 where there is no such queue.
+   * How a handler's queue stands; nothing and nobody where there is no such queue.
    * @param queue `<service>.<type>`
    * @throws PublishFailed `away` without a broker
    */
-  abstract backlog(queue: string): Promise<number>;
+  abstract backlog(queue: string): Promise<Backlog>;
 
   /** Whether a message published now would be taken: the broker is connected and has not blocked publishers. */
   abstract readonly connected: boolean;

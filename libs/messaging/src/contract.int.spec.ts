@@ -274,13 +274,13 @@ describe.each([
     });
   });
 
-  it('tells how many messages wait for a handler', async () => {
+  it('tells how many messages wait for a handler, and whether there is one', async () => {
     let finish = (): void => undefined;
     const finished = new Promise<void>((resolve) => (finish = resolve));
     let begun = 0;
     await installation.start('a', [onEvent(TYPE, () => (begun++, finished))]);
-    expect(await installation.bus.backlog(`a.${TYPE}`)).toBe(0);
-    expect(await installation.bus.backlog('nobody.nothing')).toBe(0);
+    expect(await installation.bus.backlog(`a.${TYPE}`)).toEqual({ waiting: 0, consumers: 1 });
+    expect(await installation.bus.backlog('nobody.nothing')).toEqual({ waiting: 0, consumers: 0 });
     const published = installation.bus.publish(
       ['one', 'two', 'three'].map((data) => newMessage(TYPE, data, { source: `/${data}` })),
     );
@@ -288,7 +288,7 @@ describe.each([
     finish();
     await published;
     await until('all', () => begun === 3);
-    await until('none to wait', async () => (await installation.bus.backlog(`a.${TYPE}`)) === 0);
+    await until('none to wait', async () => (await installation.bus.backlog(`a.${TYPE}`)).waiting === 0);
   });
 
   describe('parked messages', () => {

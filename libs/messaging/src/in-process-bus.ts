@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import {
   allPublished,
+  type Backlog,
   Bus,
   PublishFailed,
   type PublishOptions,
@@ -87,9 +88,9 @@ export class InProcessBus extends Bus {
     if (failed) throw new PublishFailed('closing', message.type, [message.id]);
   }
 
-  async backlog(queue: string): Promise<number> {
+  async backlog(queue: string): Promise<Backlog> {
     const found = [...this.#events.values()].flat().find((subscription) => subscription.queue === queue);
-    return found?.waiting ?? 0;
+    return found ? { waiting: found.waiting, consumers: 1 } : { waiting: 0, consumers: 0 };
   }
 
   async request<T>(pattern: string, data: unknown, { timeoutMs, traceparent }: RequestOptions): Promise<T> {

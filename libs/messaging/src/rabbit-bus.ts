@@ -1,5 +1,13 @@
 import { Logger } from '@nestjs/common';
-import { allPublished, Bus, PublishFailed, type PublishOptions, refuseInvalid, type RequestOptions } from './bus.js';
+import {
+  allPublished,
+  type Backlog,
+  Bus,
+  PublishFailed,
+  type PublishOptions,
+  refuseInvalid,
+  type RequestOptions,
+} from './bus.js';
 import { encode } from './cloud-events.js';
 import type { Message, Validate } from './message.js';
 import { RabbitConnection } from './rabbit-connection.js';
@@ -110,16 +118,17 @@ export class RabbitBus extends Bus {
     return this.requester.request<T>(pattern, data, options);
   }
 
-  async backlog(queue: string): Promise<number> {
+  async backlog(queue: string): Promise<Backlog> {
     const model = this.#connection.model;
     if (!model) throw new PublishFailed('away', queue, []);
     const channel = await model.createChannel();
     // Asking for a queue that is not there closes the channel.
     channel.on('error', () => undefined);
     try {
-      return (await channel.checkQueue(`${this.namespace}.${queue}`)).messageCount;
+      const { messageCount, consumerCount } = await channel.checkQueue(`${this.namespace}.${queue}`);
+      return { waiting: messageCount, consumers: consumerCount };
     } catch (error) {
-      if ((error as { code?: number }).code === NOT_FOUND) return 0;
+      if ((error as { code?: number }).code === NOT_FOUND) return { waiting: 0, consumers: 0 };
       throw error;
     } finally {
       await channel.close().catch(() => undefined);

@@ -149,35 +149,61 @@ describe('calls with an idempotency key', () => {
   });
 });
 
-it('publishes nothing again while many messages wait', async () => {
-  // The queue is there, its service is not.
-  await (await startPipelineService()).stop();
-  const queue = `${broker.namespace}.pipeline-service.${PipelineTriggered.type}`;
-  await withChannel(async (channel) => {
-    for (let count = 0; count < 1_000; count++) channel.sendToQueue(queue, Buffer.from('[]'));
-    await channel.waitForConfirms();
+describe('what is due', () => {
+  let replica: TriggerRequests;
+  let looks: () => number;
+  let requestId: string;
+
+  beforeEach(async () => {
+    const request = newRequest();
+    ({ requestId } = request);
+    await ledger.record(request);
+    await ledger.publishSoon([requestId]);
+    const bus = await broker.connect();
+    const asked = jest.spyOn(bus, 'backlog');
+    looks = () => asked.mock.calls.length;
+    replica = new TriggerRequests(ledger, bus, limits, log);
   });
-  const request = newRequest();
-  await ledger.record(request);
-  await ledger.publishSoon([request.requestId]);
+  afterEach(() => replica.stop());
+
   const attempts = async () => {
-    const [row] = await database.query(
+    const [row] = (await database.query(
       'select publish_attempts as attempts from gateway.trigger_requests where id = $1',
-      [request.requestId],
-    );
-    return (row as { attempts: number }).attempts;
+      [requestId],
+    )) as { attempts: number }[];
+    return row?.attempts;
   };
-  const bus = await broker.connect();
-  const asked = jest.spyOn(bus, 'backlog');
-  const replica = new TriggerRequests(ledger, bus, limits, log);
-  replica.start();
-  await until('it to look three times', () => asked.mock.calls.length >= 3);
-  expect(await attempts()).toBe(0);
-  await withChannel((channel) => channel.purgeQueue(queue));
-  await until('it to publish', async () => (await attempts()) === 1);
-  await replica.stop();
-  await withChannel((channel) => channel.purgeQueue(queue));
-}, 30_000);
+
+  it('is not published while many messages wait', async () => {
+    let finish = (): void => undefined;
+    const finished = new Promise<void>((resolve) => (finish = resolve));
+    const service = await broker.start('pipeline-service', [onEvent(PipelineTriggered.type, () => finished)]);
+    for (let count = 0; count < 101; count++) {
+      const data = { ...newRequest(), replyTo: service.bus.instance };
+      const time = data.receivedAt;
+      await broker.bus.publish([{ id: uuidv7(), type: PipelineTriggered.type, source: '/gateway', time, data }]);
+    }
+    replica.start();
+    await until('it to look three times', () => looks() >= 3);
+    expect(await attempts()).toBe(0);
+    finish();
+    await until('it to publish', async () => (await attempts()) === 1);
+    await service.stop();
+  }, 30_000);
+
+  it('is not published while nobody takes what waits', async () => {
+    // The queue is there, its service is not.
+    await (await startPipelineService()).stop();
+    const queue = `${broker.namespace}.pipeline-service.${PipelineTriggered.type}`;
+    await withChannel(async (channel) => channel.sendToQueue(queue, Buffer.from('[]')));
+    replica.start();
+    await until('it to look three times', () => looks() >= 3);
+    expect(await attempts()).toBe(0);
+    const service = await startPipelineService();
+    await until('it to publish', async () => (await attempts()) === 1);
+    await service.stop();
+  }, 30_000);
+});
 
 describe('the ledger', () => {
   const days = (count: number) => Date.now() - count * 86_400_000;

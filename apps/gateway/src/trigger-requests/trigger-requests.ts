@@ -25,8 +25,8 @@ const republishBatch = 200;
 const lookAgainMs = 1_000;
 /** How often a call that repeats another one looks whether that one has its outcome; it may wait at another replica. */
 const repeatedLookMs = 100;
-/** While so many messages wait for the pipeline service, copies of them would only make it more. */
-const longQueue = 1_000;
+/** While so many AMQP messages wait for the pipeline service, each of up to `publishBatch` requests, copies of them would only make it more. */
+const longQueue = 100;
 const triggeredQueue = `pipeline-service.${PipelineTriggered.type}`;
 /** RabbitMQ takes messages of 16 MiB at most, and the jobs that get these variables are handed out in one too, beside their scripts. */
 const mostBytes = 14 * 1024 * 1024;
@@ -180,7 +180,9 @@ export class TriggerRequests {
 
   async #republishDue(): Promise<void> {
     while (this.#bus.connected && (await this.#ledger.hasDue())) {
-      if ((await this.#bus.backlog(triggeredQueue)) >= longQueue) return;
+      const { waiting, consumers } = await this.#bus.backlog(triggeredQueue);
+      // Where nobody takes them, the queue keeps what it has until somebody does: the first copies are as good as the next.
+      if (waiting >= longQueue || (waiting > 0 && consumers === 0)) return;
       const due = await this.#ledger.claimDue(republishBatch);
       for (const request of due) void this.#say(request);
       if (due.length < republishBatch) return;
