@@ -33,10 +33,13 @@ RUN groupadd --gid 10001 flagfall \
   && mkdir -p /var/lib/flagfall/builds /var/lib/flagfall/cache /var/lib/flagfall/runner /var/lib/flagfall/storage \
   && chown -R flagfall:flagfall /var/lib/flagfall \
   && chmod -R go= /var/lib/flagfall
+# For an operator: docker compose exec gateway flagfall parked list
+RUN ln -s /app/docker/flagfall /usr/local/bin/flagfall
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json ./
 COPY docker docker
+COPY bin/flagfall.mjs bin/parked.mjs bin/
 COPY --from=build /app/dist/libs dist/libs
 COPY --from=build /app/dist/apps dist/apps
 

@@ -32,15 +32,17 @@ describe('ParkedMessagesRepository', () => {
     await parked.park(message('a'), 'one', 'broken');
     await parked.park(message('b'), 'two', 'broken');
     await parked.park(message('b'), 'one', 'broken again');
-    expect(await parked.list('one', 10)).toEqual([
+    expect(await parked.list('one', 10, 0)).toEqual([
       { queue: 'one', id: 'a', reason: 'broken', parkedAt: expect.any(String), messages: [message('a')] },
       { queue: 'one', id: 'b', reason: 'broken again', parkedAt: expect.any(String), messages: [message('b')] },
     ]);
-    expect(await parked.list('one', 1)).toHaveLength(1);
+    expect((await parked.list('one', 1, 0)).map(({ id }) => id)).toEqual(['a']);
+    expect((await parked.list('one', 1, 1)).map(({ id }) => id)).toEqual(['b']);
+    expect([await parked.count('one'), await parked.count('two'), await parked.count('three')]).toEqual([2, 1, 0]);
     expect(await parked.find('two', 'b')).toMatchObject({ queue: 'two', messages: [message('b')] });
     expect(await parked.find('two', 'a')).toBeUndefined();
     expect(await parked.drop('one', 'a')).toBe(true);
     expect(await parked.drop('one', 'a')).toBe(false);
-    expect((await parked.list('one', 10)).map(({ id }) => id)).toEqual(['b']);
+    expect((await parked.list('one', 10, 0)).map(({ id }) => id)).toEqual(['b']);
   });
 });

@@ -48,10 +48,18 @@ export class ParkedMessagesRepository implements ParkedStore {
     );
   }
 
-  async list(queue: string, limit: number): Promise<ParkedMessage[]> {
+  async count(queue: string): Promise<number> {
+    const [row] = (await this.database.query(
+      'select count(*)::int as count from standalone.parked_messages where queue = $1',
+      [queue],
+    )) as { count: number }[];
+    return row?.count ?? 0;
+  }
+
+  async list(queue: string, limit: number, offset: number): Promise<ParkedMessage[]> {
     const rows: Row[] = await this.database.query(
-      'select * from standalone.parked_messages where queue = $1 order by parked_at, id limit $2',
-      [queue, limit],
+      'select * from standalone.parked_messages where queue = $1 order by parked_at, id limit $2 offset $3',
+      [queue, limit, offset],
     );
     return rows.map(toParked);
   }

@@ -1,5 +1,13 @@
 import { Refusal } from '#libs/contracts';
-import { BatchFailures, type Message, PublishFailed, RequestTimeout, RetryLater, Unprocessable } from './index.js';
+import {
+  BatchFailures,
+  type Message,
+  type ParkedMessage,
+  PublishFailed,
+  RequestTimeout,
+  RetryLater,
+  Unprocessable,
+} from './index.js';
 import { type Installation, inProcess, newMessage, onRabbit, type RunningService } from './testing/installation.js';
 import { onBatch, onEvent, onRequest } from './testing/service.js';
 import { until } from './testing/until.js';
@@ -313,7 +321,24 @@ describe.each([
       await installation.bus.publish([one, two]);
       const parkedIds = async (): Promise<string[]> => (await installation.bus.parked.list(queue)).map(({ id }) => id);
       await until('both', async () => (await parkedIds()).length === 2);
-      expect(await installation.bus.parked.list(queue, 1)).toHaveLength(1);
+      const { parked } = installation.bus;
+      // What was looked at is back a moment later.
+      const back = () => until('the messages to be back', async () => (await parked.count(queue)) === 2);
+      await back();
+      const all = await parkedIds();
+      expect(all.toSorted()).toEqual([one.id, two.id].toSorted());
+      for (const position of [0, 1, 0]) {
+        await back();
+        expect((await parked.list(queue, 1, position)).map(({ id }) => id)).toEqual([all[position]]);
+      }
+      expect(await parked.list(queue, 1, 2)).toEqual([]);
+      expect(await parked.find(queue, two.id)).toMatchObject({ id: two.id, messages: [two] });
+      expect(await parked.find(queue, 'none')).toBeUndefined();
+      const no = async ({ id }: ParkedMessage) => {
+        throw new Error(`not ${id}`);
+      };
+      await expect(parked.replay(queue, two.id, no)).rejects.toThrow(`not ${two.id}`);
+      await expect(parked.drop(queue, two.id, no)).rejects.toThrow(`not ${two.id}`);
       broken = false;
       expect(await installation.bus.parked.replay(queue, two.id)).toBe(true);
       await until('the replay', () => handled.length === 1);

@@ -14,7 +14,7 @@ import { describe } from './handler-failure.js';
 import type { EventHandler, RequestHandler } from './handlers.js';
 import { InProcessSubscription } from './in-process-subscription.js';
 import type { Message, Validate } from './message.js';
-import type { ParkedMessages, ParkedStore } from './parked-messages.js';
+import type { BeforeItGoes, ParkedMessages, ParkedStore } from './parked-messages.js';
 import { answer, readReply } from './reply.js';
 import { Slots } from './slots.js';
 import { DRAIN_LIMIT_MS, within } from './time-limit.js';
@@ -41,9 +41,15 @@ export class InProcessBus extends Bus {
   #closing = false;
 
   readonly parked: ParkedMessages = {
-    list: (queue, limit = 100) => this.#store.list(queue, limit),
-    replay: (queue, id) => this.#replay(queue, id),
-    drop: (queue, id) => this.#store.drop(queue, id),
+    count: (queue) => this.#store.count(queue),
+    list: (queue, limit = 100, offset = 0) => this.#store.list(queue, limit, offset),
+    find: (queue, id) => this.#store.find(queue, id),
+    replay: (queue, id, before) => this.#replay(queue, id, before),
+    drop: async (queue, id, before) => {
+      const found = await this.#store.find(queue, id);
+      if (found) await before?.(found);
+      return this.#store.drop(queue, id);
+    },
   };
 
   constructor({ validate, parked }: InProcessBusOptions) {
@@ -156,11 +162,12 @@ export class InProcessBus extends Bus {
     await Promise.all([...subscriptions.map((subscription) => subscription.close()), within(DRAIN_LIMIT_MS, replies)]);
   }
 
-  async #replay(queue: string, id: string): Promise<boolean> {
+  async #replay(queue: string, id: string, before?: BeforeItGoes): Promise<boolean> {
     const found = await this.#store.find(queue, id);
     if (!found) return false;
     const subscription = [...this.#events.values()].flat().find((candidate) => candidate.queue === queue);
     if (!subscription) throw new PublishFailed('unroutable', queue, [id]);
+    await before?.(found);
     for (const message of found.messages) void this.#deliverAgain(subscription, message);
     return true;
   }

@@ -25,6 +25,11 @@ export class LedgerUnavailable extends Error {
 const firstRepublishSeconds = 30;
 const longestRepublishSeconds = 600;
 const purgeBatch = 1_000;
+/** What becomes of a request that failed too often, once an operator has thrown its message away. */
+const givenUp = {
+  status: 500,
+  body: { message: '500 Internal Server Error - it failed too often, and an administrator gave it up' },
+};
 
 /** The rows of `gateway.trigger_requests`. From the commit of `record` on, a request is never lost. */
 export class Ledger {
@@ -183,18 +188,34 @@ export class Ledger {
   }
 
   /**
-   * A parked request waits for its outcome again, as it is about to be replayed.
-   * @returns false when it is not parked: it was settled after all, or is not known any more
+   * Parked requests wait for their outcome again, as they are about to be replayed; those that have one keep it.
+   * @returns how many of them have none now: none where all were settled after all, or are not known any more
    */
-  async unpark(requestId: string): Promise<boolean> {
-    const [, count] = (await this.#database.query(
+  async unpark(requestIds: string[]): Promise<number> {
+    const [row] = (await this.#database.query(
+      `with unparked as (
+         update gateway.trigger_requests
+         set state = 'accepted', status = null, outcome = null, settled_at = null, publish_attempts = 0,
+             next_publish_at = now() + make_interval(secs => $2)
+         where id = any($1::uuid[]) and state = 'parked' returning id
+       )
+       select count(*)::int as open from (
+         select id from unparked union select id from gateway.trigger_requests where id = any($1::uuid[]) and state = 'accepted'
+       ) as request`,
+      [requestIds, firstRepublishSeconds],
+    )) as { open: number }[];
+    return row?.open ?? 0;
+  }
+
+  /** Parked requests that nobody will replay any more are rejected with what their callers were told, so that they do not wait for ever. */
+  async giveUp(requestIds: string[]): Promise<void> {
+    await this.#database.query(
       `update gateway.trigger_requests
-       set state = 'accepted', status = null, outcome = null, settled_at = null, publish_attempts = 0,
-           next_publish_at = now() + make_interval(secs => $2)
-       where id = $1 and state = 'parked'`,
-      [requestId, firstRepublishSeconds],
-    )) as [unknown, number];
-    return count > 0;
+       set state = 'rejected', settled_at = now(), status = $2::int,
+           outcome = json_build_object('requestId', id, 'refusal', json_build_object('status', $2::int, 'body', $3::json))
+       where id = any($1::uuid[]) and state = 'parked'`,
+      [requestIds, givenUp.status, JSON.stringify(givenUp.body)],
+    );
   }
 
   /** Whether some request is due to be published again. */
@@ -206,8 +227,8 @@ export class Ledger {
   }
 
   /**
-   * Deletes what nobody asks for any more: requests that were received before a time and have their outcome, and keys whose time is over.
-   * Replicas may do it at once. What is not settled, or parked, stays.
+   * Deletes what nobody asks for any more: requests that were received and have had their outcome before a time, and keys whose time is over.
+   * Replicas may do it at once. What is not settled, or parked, stays, and so does what was replayed and settled later.
    * @returns how many requests there were
    */
   async purge(before: Date): Promise<number> {
@@ -219,9 +240,9 @@ export class Ledger {
       // Ids sort by the time at which they were made.
       const [, count] = (await this.#database.query(
         `delete from gateway.trigger_requests where id in (
-           select id from gateway.trigger_requests where id < $1 and state in ('created', 'rejected')
+           select id from gateway.trigger_requests where id < $1 and state in ('created', 'rejected') and settled_at < $2
            order by id limit ${purgeBatch} for update skip locked)`,
-        [uuidv7(before.getTime(), Buffer.alloc(10))],
+        [uuidv7(before.getTime(), Buffer.alloc(10)), before],
       )) as [unknown, number];
       purged += count;
       if (count < purgeBatch) return purged;

@@ -226,6 +226,12 @@ describe('the ledger', () => {
       { requestId: parked.requestId, refusal: { ...refusal, status: 500, parked: true } },
     ]);
     await ledger.addStatusToken(settled.requestId, statusTokenHash('x'));
+    // Received long ago, replayed since: its status URL tells the outcome for as long as any other.
+    expect(await ledger.purge(new Date(days(30)))).toBe(0);
+    await database.query(
+      `update gateway.trigger_requests set settled_at = settled_at - interval '31 days' where id = $1`,
+      [settled.requestId],
+    );
     expect(await ledger.purge(new Date(days(30)))).toBe(1);
     expect(await ids()).toEqual([open.requestId, parked.requestId, recent.requestId].sort());
     expect(await ledger.byStatusToken(statusTokenHash('x'))).toBeNull();
@@ -239,11 +245,29 @@ describe('the ledger', () => {
       { requestId: parked.requestId, refusal: { status: 500, body: {}, parked: true } },
       { requestId: settled.requestId, refusal: { status: 400, body: {} } },
     ]);
-    expect(await ledger.unpark(settled.requestId)).toBe(false);
-    expect(await ledger.unpark(parked.requestId)).toBe(true);
-    expect(await ledger.unpark(parked.requestId)).toBe(false);
+    expect(await ledger.unpark([settled.requestId])).toBe(0);
+    expect(await ledger.unpark([settled.requestId, parked.requestId])).toBe(1);
+    expect(await ledger.outcome(settled.requestId)).not.toBeNull();
     expect(await ledger.outcome(parked.requestId)).toBeNull();
     await ledger.settle([{ requestId: parked.requestId, refusal: { status: 404, body: { message: 'x' } } }]);
     expect(await ledger.outcome(parked.requestId)).toMatchObject({ refusal: { status: 404 } });
+  });
+
+  it('rejects what was parked and given up, and nothing else', async () => {
+    const [parked, open] = [newRequest(), newRequest()];
+    for (const request of [parked, open]) await ledger.record(request);
+    await ledger.settle([{ requestId: parked.requestId, refusal: { status: 500, body: {}, parked: true } }]);
+    await ledger.addStatusToken(parked.requestId, statusTokenHash('given up'));
+    await ledger.giveUp([parked.requestId, open.requestId]);
+    expect(await ledger.byStatusToken(statusTokenHash('given up'))).toEqual({
+      requestId: parked.requestId,
+      state: 'rejected',
+      outcome: {
+        requestId: parked.requestId,
+        refusal: { status: 500, body: { message: expect.stringContaining('gave it up') } },
+      },
+    });
+    expect(await ledger.outcome(open.requestId)).toBeNull();
+    expect(await ledger.unpark([parked.requestId])).toBe(0);
   });
 });

@@ -10,8 +10,16 @@ export class MemoryParkedStore implements ParkedStore {
     this.#parked.set(`${queue} ${message.id}`, { id: message.id, queue, reason, parkedAt, messages: [message] });
   }
 
-  async list(queue: string, limit: number): Promise<ParkedMessage[]> {
-    return [...this.#parked.values()].filter((parked) => parked.queue === queue).slice(0, limit);
+  async count(queue: string): Promise<number> {
+    return this.#of(queue).length;
+  }
+
+  async list(queue: string, limit: number, offset: number): Promise<ParkedMessage[]> {
+    return this.#of(queue).slice(offset, offset + limit);
+  }
+
+  #of(queue: string): ParkedMessage[] {
+    return [...this.#parked.values()].filter((parked) => parked.queue === queue);
   }
 
   async find(queue: string, id: string): Promise<ParkedMessage | undefined> {
