@@ -1,4 +1,4 @@
-import { idempotencyKey, sentKey } from './idempotency-key.js';
+import { derivedStatusToken, idempotencyKey, sentKey } from './idempotency-key.js';
 import type { TriggerRequest } from './ledger.js';
 
 const request = {
@@ -12,6 +12,10 @@ const request = {
 it.each<[string, Record<string, string>, string | undefined]>([
   ['none', { 'user-agent': 'curl' }, undefined],
   ['Idempotency-Key', { 'idempotency-key': 'a b' }, 'a b'],
+  ['a quoted one: the same', { 'idempotency-key': '"a b"' }, 'a b'],
+  ['quotes in it', { 'idempotency-key': '"a\\"b\\\\"' }, 'a"b\\'],
+  ['a quote that does not end', { 'idempotency-key': '"a' }, '"a'],
+  ['webhook-id is never quoted', { 'webhook-id': '"a"' }, '"a"'],
   ['webhook-id', { 'webhook-id': 'msg_1' }, 'msg_1'],
   ['both: the first counts', { 'webhook-id': 'msg_1', 'idempotency-key': 'k' }, 'k'],
   ['another header is no key', { 'x-github-delivery': 'd' }, undefined],
@@ -19,20 +23,30 @@ it.each<[string, Record<string, string>, string | undefined]>([
   expect(sentKey(headers)).toBe(expected);
 });
 
-it.each(['', ' ', 'x'.repeat(256), 'ä'])('refuses %j', (value) => {
+it.each(['', ' ', '""', '" "', 'x'.repeat(256), 'ä'])('refuses %j', (value) => {
   expect(() => sentKey({ 'idempotency-key': value })).toThrow(expect.objectContaining({ status: 400 }));
 });
 
 it('counts for one trigger, and tells requests apart', () => {
-  const one = idempotencyKey('k', request);
-  expect(idempotencyKey('k', { ...request })).toEqual(one);
-  expect(idempotencyKey('l', request).hash).not.toEqual(one.hash);
-  expect(idempotencyKey('k', { ...request, trigger: { id: 8, shortToken: 'abcd' } }).hash).not.toEqual(one.hash);
+  const one = idempotencyKey('k', request, 't');
+  expect(idempotencyKey('k', { ...request }, 't')).toEqual(one);
+  expect(idempotencyKey('l', request, 't').hash).not.toEqual(one.hash);
+  expect(idempotencyKey('k', { ...request, trigger: { id: 8, shortToken: 'abcd' } }, 't').hash).not.toEqual(one.hash);
   const job = { projectId: 1, pipelineId: 1, jobId: 7 };
-  expect(idempotencyKey('k', { ...request, trigger: null, upstream: job }).hash).not.toEqual(one.hash);
+  expect(idempotencyKey('k', { ...request, trigger: null, upstream: job }, 't').hash).not.toEqual(one.hash);
   for (const change of [{ ref: 'x' }, { payload: '{}' }, { projectId: 2 }])
-    expect(idempotencyKey('k', { ...request, ...change })).toEqual({
+    expect(idempotencyKey('k', { ...request, ...change }, 't')).toEqual({
       hash: one.hash,
       fingerprint: expect.not.objectContaining(one.fingerprint),
+      secret: one.secret,
     });
+});
+
+it('makes one status token of token, key and request, and none of less', () => {
+  const token = (key: string, secret: string, requestId: string) =>
+    derivedStatusToken(idempotencyKey(key, request, secret), requestId);
+  const one = token('k', 't', '1');
+  expect(one).toMatch(/^[0-9a-f]{32}$/);
+  expect(token('k', 't', '1')).toBe(one);
+  for (const other of [token('l', 't', '1'), token('k', 'u', '1'), token('k', 't', '2')]) expect(other).not.toBe(one);
 });

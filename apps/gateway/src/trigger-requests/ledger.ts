@@ -25,6 +25,8 @@ export class LedgerUnavailable extends Error {
 const firstRepublishSeconds = 30;
 const longestRepublishSeconds = 600;
 const purgeBatch = 1_000;
+/** Of a key: nothing is to come of its request any more. */
+const isOver = `not exists (select from gateway.trigger_requests as request where request.id = known.request_id and request.state in ('accepted', 'parked'))`;
 /** What becomes of a request that failed too often, once an operator has thrown its message away. */
 const givenUp = {
   status: 500,
@@ -90,7 +92,7 @@ export class Ledger {
          insert into gateway.idempotency_keys as known (key_hash, fingerprint, request_id, created_at) values ($1, $2, $3, now())
          on conflict (key_hash) do update
            set fingerprint = excluded.fingerprint, request_id = excluded.request_id, created_at = excluded.created_at
-           where known.created_at < now() - make_interval(hours => $4)
+           where known.created_at < now() - make_interval(hours => $4) and ${isOver}
          returning request_id
        )
        insert into gateway.trigger_requests
@@ -162,18 +164,25 @@ export class Ledger {
 
   /** The outcome of a request, if it is settled; null while it is not, or when there is no such request. */
   async outcome(requestId: string): Promise<TriggerOutcome | null> {
-    const [row] = (await this.#database.query('select outcome from gateway.trigger_requests where id = $1', [
-      requestId,
-    ])) as RecordedOutcome[];
-    return row?.outcome ?? null;
+    const [outcome] = await this.outcomes([requestId]);
+    return outcome ?? null;
   }
 
-  /** Gives a request a status URL, which its caller is sent; only the hash of its secret part is kept. */
+  /** The outcomes of those requests that are settled. */
+  async outcomes(requestIds: string[]): Promise<TriggerOutcome[]> {
+    const rows = (await this.#database.query(
+      'select outcome from gateway.trigger_requests where id = any($1::uuid[]) and outcome is not null',
+      [requestIds],
+    )) as { outcome: TriggerOutcome }[];
+    return rows.map(({ outcome }) => outcome);
+  }
+
+  /** Gives a request a status URL, which its caller is sent; only the hash of its secret part is kept. It may have it already. */
   async addStatusToken(requestId: string, tokenHash: Buffer): Promise<void> {
-    await this.#database.query('insert into gateway.status_tokens (token_hash, request_id) values ($1, $2)', [
-      tokenHash,
-      requestId,
-    ]);
+    await this.#database.query(
+      'insert into gateway.status_tokens (token_hash, request_id) values ($1, $2) on conflict do nothing',
+      [tokenHash, requestId],
+    );
   }
 
   /** What a status URL tells; null when there is no such URL. */
@@ -233,7 +242,7 @@ export class Ledger {
    */
   async purge(before: Date): Promise<number> {
     await this.#database.query(
-      'delete from gateway.idempotency_keys where created_at < now() - make_interval(hours => $1)',
+      `delete from gateway.idempotency_keys as known where created_at < now() - make_interval(hours => $1) and ${isOver}`,
       [keptHours],
     );
     for (let purged = 0; ;) {

@@ -76,7 +76,7 @@ export class TriggerPipelineController {
     name: 'Idempotency-Key',
     required: false,
     description:
-      'The same key with the same request starts no second pipeline for 24 hours, and gets the same answer; `webhook-id` does as well',
+      'The same key with the same request starts no second pipeline for 24 hours, and as long as it has no outcome, and gets the same answer; `webhook-id` does as well',
   })
   @ApiHeader({ name: 'Prefer', required: false, description: '`respond-async`: do not wait for the pipeline' })
   @ApiResponse({
@@ -113,7 +113,7 @@ export class TriggerPipelineController {
     const answer = await this.requests.accept(
       accepted,
       /\brespond-async\b/i.test(String(headers['prefer'] ?? '')),
-      key === undefined ? undefined : idempotencyKey(key, accepted),
+      key === undefined ? undefined : idempotencyKey(key, accepted, parameters.token),
     );
     if (answer.replayed) void reply.header('Idempotency-Replayed', 'true');
     return this.#present(answer, reply);

@@ -84,7 +84,7 @@ function newRequest(change: Partial<TriggerRequest> = {}): TriggerRequest {
 
 function call(replica: TriggerRequests, key: string, change: Partial<TriggerRequest> = {}, respondAsync = false) {
   const request = newRequest(change);
-  return replica.accept(request, respondAsync, idempotencyKey(key, request));
+  return replica.accept(request, respondAsync, idempotencyKey(key, request, 'a trigger token'));
 }
 
 describe('calls with an idempotency key', () => {
@@ -123,17 +123,51 @@ describe('calls with an idempotency key', () => {
     await service.stop();
   });
 
-  it('each have a URL that tells the outcome, while there is none', async () => {
+  it('have one URL that tells the outcome, while there is none', async () => {
     answers = false;
     const service = await startPipelineService();
     const told = [await call(gateway(), 'urls', {}, true), await call(other(), 'urls', {}, true)];
     await until('the message', () => heard.length === 1);
-    const tokens = told.map((answer) => ('statusToken' in answer ? answer.statusToken : ''));
-    expect(new Set(tokens).size).toBe(2);
+    const [token = '', same] = told.map((answer) => ('statusToken' in answer ? answer.statusToken : ''));
+    expect(same).toBe(token);
     const [requestId = ''] = heard;
     await settle(requestId);
-    for (const token of tokens)
-      expect(await ledger.byStatusToken(statusTokenHash(token))).toMatchObject({ requestId, state: 'rejected' });
+    expect(await ledger.byStatusToken(statusTokenHash(token))).toMatchObject({ requestId, state: 'rejected' });
+    await service.stop();
+  });
+
+  it('live as long as their request has no outcome, or was parked', async () => {
+    answers = false;
+    const service = await startPipelineService();
+    const first = await call(gateway(), 'long', {}, true);
+    const requestId = 'requestId' in first ? first.requestId : '';
+    const later = async () => {
+      await database.query(`update gateway.idempotency_keys set created_at = created_at - interval '25 hours'`);
+      await ledger.purge(new Date());
+      return call(other(), 'long', {}, true);
+    };
+    expect(await later()).toEqual({ ...first, replayed: true });
+    const parked = { requestId, refusal: { status: 500, body: {}, parked: true } };
+    await ledger.settle([parked]);
+    expect(await later()).toEqual({ outcome: parked, replayed: true });
+    await ledger.unpark([requestId]);
+    await settle(requestId);
+    expect(await later()).not.toHaveProperty('replayed');
+    await until('its message', () => heard.length === 2);
+    await service.stop();
+  });
+
+  it('count among the callers who wait, of whom there may be so many', async () => {
+    answers = false;
+    const service = await startPipelineService();
+    const replica = new TriggerRequests(ledger, await broker.connect(), { ...limits, callers: 2 }, log);
+    const waiting = [call(replica, 'crowd')];
+    await until('the message', () => heard.length === 1);
+    waiting.push(call(replica, 'crowd'));
+    await until('two to wait', async () => 'statusToken' in (await call(replica, 'crowd', {}, false)));
+    await replica.settle([{ requestId: heard[0] as string, refusal: { status: 400, body: {} } }]);
+    for (const answer of waiting) expect(await answer).toHaveProperty('outcome');
+    await replica.stop();
     await service.stop();
   });
 

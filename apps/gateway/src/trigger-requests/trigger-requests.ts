@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { PipelineTriggered, tooLargeForJobs, type TriggerOutcome } from '#libs/contracts';
 import { type Bus, type Message, PublishFailed } from '#libs/messaging';
 import { Batches } from '#libs/persistence';
-import type { IdempotencyKey } from './idempotency-key.js';
+import { derivedStatusToken, type IdempotencyKey } from './idempotency-key.js';
 import type { Ledger, TriggerRequest } from './ledger.js';
 
 /** How long a caller waits before it is told where to ask instead, and how many may wait. */
@@ -23,8 +23,8 @@ export type TriggerAnswer = ({ outcome: TriggerOutcome } | { requestId: string; 
 const publishBatch = 100;
 const republishBatch = 200;
 const lookAgainMs = 1_000;
-/** How often a call that repeats another one looks whether that one has its outcome; it may wait at another replica. */
-const repeatedLookMs = 100;
+/** How often it is looked whether requests that calls here repeat have their outcome, which may be told to another replica alone. */
+const repeatedLookMs = 250;
 /** While so many AMQP messages wait for the pipeline service, each of up to `publishBatch` requests, copies of them would only make it more. */
 const longQueue = 100;
 const triggeredQueue = `pipeline-service.${PipelineTriggered.type}`;
@@ -40,7 +40,12 @@ export class TriggerRequests {
   readonly #bus: Bus;
   readonly #limits: WaitingLimits;
   readonly #log: Logger;
-  readonly #waiting = new Map<string, (outcome: TriggerOutcome | null) => void>();
+  /** Callers that wait, by the request whose outcome they wait for. */
+  readonly #waiting = new Map<string, Set<(outcome: TriggerOutcome | null) => void>>();
+  #callers = 0;
+  /** Requests that calls here repeat. */
+  readonly #repeated = new Set<string>();
+  #looking: Promise<void> | undefined;
   readonly #publishing: Batches<TriggerRequest, PublishFailed | null>;
   #timer: NodeJS.Timeout | undefined;
   #republishing: Promise<void> | undefined;
@@ -66,46 +71,58 @@ export class TriggerRequests {
    */
   async accept(request: TriggerRequest, respondAsync: boolean, key?: IdempotencyKey): Promise<TriggerAnswer> {
     if (isTooLarge(request)) throw tooLargeForJobs(mostBytes);
-    const waits = !respondAsync && !this.#stopping && this.#bus.connected && this.#waiting.size < this.#limits.callers;
+    const waits = !respondAsync && !this.#stopping && this.#bus.connected && this.#callers < this.#limits.callers;
     const outcome = waits ? this.#outcomeOf(request.requestId) : Promise.resolve(null);
     let first = request.requestId;
     try {
       if (key) first = await this.#ledger.recordOnce(request, key);
       else await this.#ledger.record(request);
     } catch (error) {
-      this.#waiting.get(request.requestId)?.(null);
+      this.#tell(request.requestId, null);
       throw error;
     }
-    if (first !== request.requestId) {
-      this.#waiting.get(request.requestId)?.(null);
-      return { ...(await this.#answer(first, await this.#outcomeElsewhere(first, waits))), replayed: true };
-    }
-    void this.#say(request);
-    const settled = (await outcome) ?? (waits ? await this.#ledger.outcome(request.requestId) : null);
-    return this.#answer(request.requestId, settled);
+    if (first === request.requestId) void this.#say(request);
+    else this.#tell(request.requestId, null);
+    const settled = await (first === request.requestId ? outcome : this.#repeatedOutcome(first, waits));
+    const answer = await this.#answer(first, settled ?? (waits ? await this.#ledger.outcome(first) : null), key);
+    return first === request.requestId ? answer : { ...answer, replayed: true };
   }
 
   /** The outcome, or where to ask for it. */
-  async #answer(requestId: string, outcome: TriggerOutcome | null): Promise<TriggerAnswer> {
+  async #answer(requestId: string, outcome: TriggerOutcome | null, key?: IdempotencyKey): Promise<TriggerAnswer> {
     if (outcome) return { outcome };
-    const statusToken = randomBytes(16).toString('hex');
+    const statusToken = key ? derivedStatusToken(key, requestId) : randomBytes(16).toString('hex');
     await this.#ledger.addStatusToken(requestId, statusTokenHash(statusToken));
     return { requestId, statusToken };
   }
 
-  /** The outcome of a request that another call made, perhaps at another replica; null when there is none in time. */
-  async #outcomeElsewhere(requestId: string, waits: boolean): Promise<TriggerOutcome | null> {
-    const end = performance.now() + (waits ? this.#limits.timeoutMs : 0);
-    for (;;) {
-      const outcome = await this.#ledger.outcome(requestId);
-      if (outcome || this.#stopping || performance.now() >= end) return outcome;
-      await sleep(repeatedLookMs);
+  /**
+   * The outcome of a request that another call made, perhaps at another replica; null when there is none in time. It comes by the same notice as the
+   * other call's where that is told here, and is looked for beside that, for all who wait at once.
+   */
+  async #repeatedOutcome(requestId: string, waits: boolean): Promise<TriggerOutcome | null> {
+    const known = await this.#ledger.outcome(requestId);
+    if (known || !waits || this.#stopping) return known;
+    const outcome = this.#outcomeOf(requestId);
+    this.#repeated.add(requestId);
+    this.#looking ??= this.#lookForRepeated().finally(() => (this.#looking = undefined));
+    return outcome;
+  }
+
+  async #lookForRepeated(): Promise<void> {
+    while (this.#repeated.size > 0) {
+      try {
+        for (const outcome of await this.#ledger.outcomes([...this.#repeated])) this.#tell(outcome.requestId, outcome);
+      } catch (error) {
+        this.#log.warn({ err: error }, 'outcomes of repeated trigger requests could not be looked up');
+      }
+      if (this.#repeated.size > 0) await sleep(repeatedLookMs);
     }
   }
 
   /** Settles rows and answers those who wait. Callers first: the pipelines exist, whatever becomes of the rows. */
   async settle(outcomes: TriggerOutcome[]): Promise<void> {
-    for (const outcome of outcomes) this.#waiting.get(outcome.requestId)?.(outcome);
+    for (const outcome of outcomes) this.#tell(outcome.requestId, outcome);
     await this.#ledger.settle(outcomes);
   }
 
@@ -121,26 +138,40 @@ export class TriggerRequests {
     clearInterval(this.#timer);
     this.#forgetListener?.();
     await this.#republishing;
-    for (const answer of this.#waiting.values()) answer(null);
+    for (const requestId of this.#waiting.keys()) this.#tell(requestId, null);
+    await this.#looking;
   }
 
+  /** Waits for the time that a caller waits at most. */
   #outcomeOf(requestId: string): Promise<TriggerOutcome | null> {
+    this.#callers++;
     return new Promise((resolve) => {
+      const callers = this.#waiting.get(requestId) ?? new Set();
       const answer = (outcome: TriggerOutcome | null): void => {
         clearTimeout(timer);
-        this.#waiting.delete(requestId);
+        this.#callers--;
+        callers.delete(answer);
+        if (callers.size === 0) {
+          this.#waiting.delete(requestId);
+          this.#repeated.delete(requestId);
+        }
         resolve(outcome);
       };
       const timer = setTimeout(answer, this.#limits.timeoutMs, null);
-      this.#waiting.set(requestId, answer);
+      this.#waiting.set(requestId, callers.add(answer));
     });
+  }
+
+  /** Answers all who wait for a request here. */
+  #tell(requestId: string, outcome: TriggerOutcome | null): void {
+    for (const answer of this.#waiting.get(requestId) ?? []) answer(outcome);
   }
 
   /** Publishes; when that fails the caller need not wait, and the row is published as soon as it can be. */
   async #say(request: TriggerRequest): Promise<void> {
     try {
       if (!(await this.#publishing.add(request))) return;
-      this.#waiting.get(request.requestId)?.(null);
+      this.#tell(request.requestId, null);
       await this.#ledger.publishSoon([request.requestId]);
     } catch (error) {
       this.#log.warn({ err: error, request: request.requestId }, 'a trigger request will be published late');
