@@ -36,6 +36,7 @@ it('tells all faults at once, and no secrets', () => {
     STORAGE_URL: 's3://bucket',
     SECRET_KEY: 'too-short-secret',
     ROOT_TOKEN: 'secret',
+    NAMESPACE: 'a b',
     LOG_LEVEL: 'loud',
   });
   expect(error.faults).toEqual([
@@ -46,6 +47,7 @@ it('tells all faults at once, and no secrets', () => {
     'EXTERNAL_URL is not an address that begins with http:// or https://',
     'DATABASE_URL is not an address that begins with postgres:// or postgresql://',
     'AMQP_URL is missing: give an address that begins with amqp://',
+    'NAMESPACE may have letters, digits, _ and - only, 50 at most',
     'ROOT_TOKEN is too short: give at least 20 random characters',
     'LOG_LEVEL is not one of trace, debug, info, warn, error, fatal, silent',
   ]);

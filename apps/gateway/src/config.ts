@@ -62,7 +62,7 @@ export function readConfig(env: NodeJS.ProcessEnv): GatewayConfig {
     databaseUrl: environment.requiredUrl('DATABASE_URL', postgres),
     migrationDatabaseUrl: environment.url('MIGRATION_DATABASE_URL', postgres),
     amqpUrl: environment.requiredUrl('AMQP_URL', ['amqp:', 'amqps:']),
-    namespace: environment.text('NAMESPACE') ?? 'flagfall',
+    namespace: environment.namespace(),
     storageUrl,
     requestHoldMs: environment.whole('REQUEST_HOLD_MS', 50_000, 0, longestHoldMs),
     jobLogLimit: environment.whole('JOB_LOG_LIMIT_MIB', 100, 1, largestLogMib) * 1_048_576,

@@ -57,7 +57,7 @@ export function readConfig(env: NodeJS.ProcessEnv): PipelineServiceConfig {
     databaseUrl: environment.requiredUrl('DATABASE_URL', ['postgres:', 'postgresql:']),
     migrationDatabaseUrl: environment.url('MIGRATION_DATABASE_URL', ['postgres:', 'postgresql:']),
     amqpUrl: environment.requiredUrl('AMQP_URL', ['amqp:', 'amqps:']),
-    namespace: environment.text('NAMESPACE') ?? 'flagfall',
+    namespace: environment.namespace(),
     cacheDir,
     repositories: {
       schemes: readSchemes(environment),
@@ -79,8 +79,6 @@ export function readConfig(env: NodeJS.ProcessEnv): PipelineServiceConfig {
     environment.fault(
       `SECRET_KEY is missing: give at least ${secretKeyLength} random characters, the same in all services`,
     );
-  if (!/^[\w-]{1,50}$/.test(config.namespace))
-    environment.fault('NAMESPACE may have letters, digits, _ and - only, 50 at most');
   environment.check('The pipeline service');
   return config;
 }

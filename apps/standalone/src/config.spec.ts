@@ -37,10 +37,10 @@ describe('readConfig', () => {
   });
 
   it('lists everything that is wrong', () => {
-    const read = () => readConfig({ PORT: '70000', DEMO: 'no', RUNNER_CONCURRENCY: '1.5' });
+    const read = () => readConfig({ PORT: '70000', DEMO: 'no', RUNNER_CONCURRENCY: '1.5', NAMESPACE: 'a b' });
     expect(read).toThrow(ConfigError);
     expect(read).toThrow(
-      'Flagfall cannot start:\n- PORT is not a whole number from 0 to 65535\n- RUNNER_CONCURRENCY is not a whole number from 0 to 256\n- DEMO is not one of true, false',
+      'Flagfall cannot start:\n- PORT is not a whole number from 0 to 65535\n- NAMESPACE may have letters, digits, _ and - only, 50 at most\n- RUNNER_CONCURRENCY is not a whole number from 0 to 256\n- DEMO is not one of true, false',
     );
   });
 });

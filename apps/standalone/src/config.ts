@@ -39,7 +39,7 @@ export function readConfig(env: NodeJS.ProcessEnv): StandaloneConfig {
     databaseUrl: environment.text('DATABASE_URL'),
     migrationDatabaseUrl: environment.text('MIGRATION_DATABASE_URL'),
     amqpUrl: environment.text('AMQP_URL'),
-    namespace: environment.text('NAMESPACE') ?? 'flagfall',
+    namespace: environment.namespace(),
     rootToken: environment.text('ROOT_TOKEN'),
     secretKey: environment.text('SECRET_KEY'),
     runnerConcurrency: environment.whole('RUNNER_CONCURRENCY', 2, 0, mostJobs),

@@ -12,7 +12,7 @@ test('what is needed, with the defaults for the rest', () => {
 });
 
 test('all faults are listed together, without the values', () => {
-  const env = { MIGRATION_DATABASE_URL: 'mysql://me:pass@db', AMQP_URL: 'x', LOG_LEVEL: 'loud' };
+  const env = { MIGRATION_DATABASE_URL: 'mysql://me:pass@db', AMQP_URL: 'x', NAMESPACE: 'a.b', LOG_LEVEL: 'loud' };
   let error: unknown;
   try {
     readConfig(env);
@@ -24,6 +24,7 @@ test('all faults are listed together, without the values', () => {
     'DATABASE_URL',
     'MIGRATION_DATABASE_URL',
     'AMQP_URL',
+    'NAMESPACE',
     'LOG_LEVEL',
   ]);
   expect(String(error)).not.toContain('pass');

@@ -12,7 +12,7 @@ export function readConfig(env: NodeJS.ProcessEnv): ServiceSettings {
     databaseUrl: given.requiredUrl('DATABASE_URL', postgres),
     migrationDatabaseUrl: given.url('MIGRATION_DATABASE_URL', postgres),
     amqpUrl: given.requiredUrl('AMQP_URL', ['amqp:', 'amqps:']),
-    namespace: given.text('NAMESPACE') ?? 'flagfall',
+    namespace: given.namespace(),
     logLevel: given.oneOf('LOG_LEVEL', logLevels, 'info'),
     health: readHealthAddress(given),
   };

@@ -62,6 +62,13 @@ export class Environment {
     return value as Word;
   }
 
+  /** `NAMESPACE`: first part of the names of this installation's exchanges and queues; the same in all its processes. */
+  namespace(): string {
+    const value = this.text('NAMESPACE') ?? 'flagfall';
+    if (!/^[\w-]{1,50}$/.test(value)) this.fault('NAMESPACE may have letters, digits, _ and - only, 50 at most');
+    return value;
+  }
+
   /** A secret that must not be guessed. */
   secret(name: string, leastLength: number): string | undefined {
     const value = this.text(name);

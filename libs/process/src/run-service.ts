@@ -51,6 +51,9 @@ export async function runService<Settings extends ServiceSettings>(
     log = createLog(name, settings.logLevel);
     const { databaseUrl: url, migrationDatabaseUrl: migrationUrl } = settings;
     const database = await openDatabase({ url, migrationUrl }, schema, log);
+    // The owner of all schemas was needed until here. Nothing that runs in this process or is started by it finds it any more.
+    delete process.env.MIGRATION_DATABASE_URL;
+    delete settings.migrationDatabaseUrl;
     const bus = new RabbitBus({
       url: settings.amqpUrl,
       namespace: settings.namespace,
