@@ -27,6 +27,8 @@ export interface JobFacts {
   tagList: string[];
   /** Size of the stored log in bytes; null when there is none. */
   traceSize: number | null;
+  /** The log may show every variable of the job, secrets too. */
+  debugTrace: boolean;
   /** Those whose bytes are there. */
   artifacts: ArtifactFacts[];
   /** When the first of them goes; null when none does. */

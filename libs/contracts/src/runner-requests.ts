@@ -185,6 +185,8 @@ export class ReportJob extends Request<JobReportAnswer> {
   @IsOptional() @IsNumber() coverage?: number | null;
   /** Bytes of log stored. */
   @IsOptional() @IsInt() @Min(0) @Max(Number.MAX_SAFE_INTEGER) traceSize?: number | null;
+  /** The log may show every variable of the job. */
+  @IsOptional() @IsBoolean() debugTrace?: boolean;
 }
 
 /**

@@ -53,6 +53,8 @@ export interface Installation {
   readonly url: string;
   /** One for each replica. */
   readonly urls: readonly string[];
+  /** Where the gateways themselves listen, behind their doors: for what is of one connection only. */
+  readonly ports: readonly number[];
   /** Access token of the first administrator. */
   readonly rootToken: string;
   /** A directory of this installation's own, below which its files are. */
@@ -219,6 +221,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
   return {
     url,
     urls,
+    ports,
     rootToken,
     directory,
     repositories,

@@ -69,6 +69,7 @@ const matrix: Record<ProjectAction, { private: number[]; public: number[]; publi
     public: [401, 403, 403, 200, 200, 200, 200],
     publicJobs: [401, 200, 200, 200, 200, 200, 200],
   },
+  'read-debug-traces': { private: [401, 404, 403, 403, 200, 200, 200], public: [401, 403, 403, 403, 200, 200, 200] },
   'read-pipeline-variables': {
     private: [404, 404, 403, 403, 403, 200, 200],
     public: [403, 403, 403, 403, 403, 200, 200],
@@ -135,7 +136,7 @@ it.each(['read-pipeline-variables', 'erase-job'] as const)(
 );
 
 describe('CI/CD switched off', () => {
-  const ci = projectActions.filter((action) => /pipeline|job|manage-triggers/.test(action));
+  const ci = projectActions.filter((action) => /pipeline|job|trace|manage-triggers/.test(action));
   it.each(ci)('%s is there for nobody', (action) => {
     expect(status(action, user(50), project('public', { buildsAccessLevel: 'disabled', publicJobs: true }))).toBe(403);
   });

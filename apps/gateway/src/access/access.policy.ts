@@ -41,6 +41,8 @@ const rules = {
   'lint-configuration': { level: Developer, anonymous: 'unauthorized' },
   'read-pipelines': { level: Reporter, open: 'readers of public jobs', anonymous: 'as any reader', ci: true },
   'read-jobs': { ...job, level: Reporter, open: 'readers of public jobs' },
+  /** A log that shows every variable (runner-api.md §4.1). */
+  'read-debug-traces': { ...job, level: Developer },
   'read-pipeline-variables': { level: Developer, othersLevel: Maintainer, anonymous: 'as any reader', ci: true },
   'create-pipeline': { ...job, level: Developer, writes: true },
   'update-pipeline': { ...job, level: Developer, writes: true },

@@ -1,8 +1,10 @@
 import { Controller, Get, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { ShowJob } from '#libs/contracts';
-import { Needs, Project } from '../access/needs.decorator.js';
+import { refusalFor } from '../access/access.policy.js';
+import { CurrentViewer, Needs, Project } from '../access/needs.decorator.js';
 import type { ProjectAddress } from '../access/project-addresses.js';
+import type { Viewer } from '../access/viewer.js';
 import { Endpoint } from '../http/endpoint.decorator.js';
 import { IntegerParameter } from '../http/parameter.decorators.js';
 import { Parameters } from '../http/parameters.decorator.js';
@@ -31,10 +33,13 @@ export class JobTraceController {
   })
   async trace(
     @Project() project: ProjectAddress,
+    @CurrentViewer() viewer: Viewer,
     @Parameters(TraceParameters) { job_id: jobId }: TraceParameters,
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const job = await this.services.ask(ShowJob, { projectId: project.id, jobId });
+    const refusal = job.debugTrace ? refusalFor('read-debug-traces', viewer, project) : undefined;
+    if (refusal) throw refusal;
     const size = job.erasedAt !== null ? 0 : await this.logs.size(jobId);
     void reply.header('Content-Disposition', `infile; filename="${jobId}.log"`).type('text/plain');
     // As bytes, since Fastify adds a charset to texts.

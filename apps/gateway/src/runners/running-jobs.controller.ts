@@ -6,7 +6,7 @@ import { CurrentViewer, Needs } from '../access/needs.decorator.js';
 import type { JobViewer } from '../access/viewer.js';
 import { GatewayConfig } from '../config.js';
 import { Endpoint, headersOf } from '../http/endpoint.decorator.js';
-import { ChoiceParameter, IntegerParameter, StringParameter } from '../http/parameter.decorators.js';
+import { BooleanParameter, ChoiceParameter, IntegerParameter, StringParameter } from '../http/parameter.decorators.js';
 import { Parameters } from '../http/parameters.decorator.js';
 import { RequestBody } from '../http/request-body.decorator.js';
 import { JobResponse, presentJob } from '../jobs/job.response.js';
@@ -33,6 +33,11 @@ class JobReport extends ThisJob {
   @ChoiceParameter(states, { required: true }) state!: (typeof states)[number];
   @StringParameter() failure_reason?: string | null;
   @IntegerParameter() exit_code?: number | null;
+}
+
+class LogPiece extends ThisJob {
+  @BooleanParameter({ description: 'The log may show every variable of the job: only Developers read it' })
+  debug_trace?: boolean | null;
 }
 
 /** Runners report on the jobs that they run (runner-api.md §3 and §4). */
@@ -83,7 +88,7 @@ export class RunningJobsController {
     headers: headersOf({ ...toldToRunners, Range: 'From 0 to where the next piece begins' }),
   })
   async appendLog(
-    @Parameters(ThisJob) { job_id: jobId, token }: ThisJob,
+    @Parameters(LogPiece) { job_id: jobId, token, debug_trace: debugTrace }: LogPiece,
     @Headers() headers: Record<string, string | undefined>,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -93,7 +98,13 @@ export class RunningJobsController {
     if (start === undefined) throw badRequest('Content-Range is missing, or is not <first byte>-<last byte>');
     const piece = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
     const credential = token || headers['job-token'] || '';
-    const { jobStatus, taken, size } = await this.jobs.append(jobId, credential, Number(start), piece);
+    const { jobStatus, taken, size } = await this.jobs.append(
+      jobId,
+      credential,
+      Number(start),
+      piece,
+      debugTrace ?? false,
+    );
     void reply.headers({ ...reportHeaders(jobStatus), Range: `0-${size}` });
     if (!taken) void reply.status(416);
     return `0-${size}`;

@@ -59,11 +59,15 @@ export class RunningJobs {
   /**
    * Adds a piece to the log where it fits the end. A log that grows beyond the limit ends its job.
    * @param start offset of the piece in bytes
+   * @param debugTrace it may show every variable, which is noted before any of it can be read
    * @throws Refusal 403 as for `keep`
    */
-  async append(jobId: number, token: string, start: number, piece: Buffer): Promise<AppendedLog> {
+  async append(jobId: number, token: string, start: number, piece: Buffer, debugTrace: boolean): Promise<AppendedLog> {
     const job = await this.#live(jobId, token);
-    const jobStatus = job.status === 'pending' ? await this.#report(jobId, token, { state: 'running' }) : job.status;
+    const jobStatus =
+      job.status === 'pending' || debugTrace
+        ? await this.#report(jobId, token, { state: 'running', debugTrace })
+        : job.status;
     if (start + piece.length > this.config.jobLogLimit) {
       const { size } = await this.logs.append(jobId, await this.logs.size(jobId), logFull);
       const end = { state: 'failed', failureReason: 'trace_size_exceeded', traceSize: size } as const;

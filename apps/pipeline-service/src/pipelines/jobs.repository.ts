@@ -21,6 +21,7 @@ interface Row {
   commit: CommitFacts;
   tags: string[];
   traceSize: number | null;
+  debugTrace: boolean;
   artifacts: (ArtifactFacts & { expireAt: string | null })[];
   runner: RunnerFacts | null;
 }
@@ -29,7 +30,7 @@ const columns = `job.id, job.pipeline_id as "pipelineId", job.name, job.stage, j
   job.coverage, job.created_at as "createdAt", job.queued_at as "queuedAt", job.started_at as "startedAt", job.finished_at as "finishedAt",
   job.erased_at as "erasedAt", job.failure_reason as "failureReason",
   json_build_object('id', owner.id, 'username', owner.username, 'name', owner.name, 'state', owner.state, 'createdAt', owner.created_at) as "user",
-  pipeline.commit, job.tags, job.trace_size as "traceSize", job.runner_facts as "runner",
+  pipeline.commit, job.tags, job.trace_size as "traceSize", job.debug_trace as "debugTrace", job.runner_facts as "runner",
   (select coalesce(json_agg(json_build_object('type', type, 'format', format, 'filename', filename, 'size', size, 'expireAt', expire_at) order by id), '[]')
    from pipelines.artifacts where job_id = job.id and storage_key is not null) as artifacts`;
 
@@ -76,6 +77,7 @@ function jobFacts(row: Row, pipeline: JobFacts['pipeline'], now: Date): JobFacts
     pipeline,
     tagList: [...row.tags].sort(),
     traceSize: row.traceSize,
+    debugTrace: row.debugTrace,
     artifacts: row.artifacts.map(({ type, format, filename, size }) => ({ type, format, filename, size })),
     artifactsExpireAt: earliest(row.artifacts.map(({ expireAt }) => expireAt)),
     runner: row.runner,

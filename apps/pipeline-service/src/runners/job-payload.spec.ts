@@ -160,7 +160,15 @@ it('has every field in the type that a runner decodes', () => {
   const options: Job['options'] = {
     ...definition.options,
     afterScript: ['echo bye'],
-    image: { name: 'alpine', entrypoint: ['/bin/sh'], pullPolicy: ['always'] },
+    image: {
+      name: 'alpine',
+      entrypoint: ['/bin/sh'],
+      pullPolicy: ['always'],
+      executorOptions: {
+        docker: { platform: 'linux/arm64', user: 1000, privileged: true },
+        kubernetes: { user: ['x'] },
+      },
+    },
     services: [{ name: 'postgres', alias: 'db', command: ['postgres'], variables: [{ key: 'A', value: '1' }] }],
     cache: [{ key: 'k', paths: ['a/'], policy: 'pull', when: 'always' }],
     hooks: { preGetSourcesScript: ['echo cloning'] },
@@ -169,12 +177,18 @@ it('has every field in the type that a runner decodes', () => {
   const payload = payloadOf({ definition: { ...definition, options } });
   const texts = expect.arrayContaining([expect.any(String)]) as unknown;
   expect(payload).toMatchObject({
-    image: { name: 'alpine', entrypoint: texts, pull_policy: texts },
+    image: {
+      name: 'alpine',
+      entrypoint: texts,
+      pull_policy: texts,
+      executor_opts: { docker: { platform: 'linux/arm64', user: '1000' } },
+    },
     services: [{ name: 'postgres', alias: 'db', command: texts, variables: [{ key: 'A', value: '1' }] }],
     cache: [{ key: 'k-protected', untracked: false, paths: texts, policy: 'pull', when: 'always', fallback_keys: [] }],
     hooks: [{ name: 'pre_get_sources_script', script: ['echo cloning'] }],
     steps: [{ name: 'script' }, { name: 'after_script', when: 'always', allow_failure: true, timeout: 3600 }],
   });
+  expect(Object.keys(payload.image.executor_opts)).toEqual(['docker']);
   expect(payload.artifacts).toEqual([
     { untracked: false, paths: ['dist/'], when: 'on_success', artifact_type: 'archive', artifact_format: 'zip' },
   ]);

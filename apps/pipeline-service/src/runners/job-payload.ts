@@ -150,8 +150,28 @@ function refspecs({ id, ref, tag }: HandedOutJob['pipeline'], depth: number): st
 }
 
 /** A plain text where a list is expected would not decode. */
-function imageOf({ name, entrypoint, pullPolicy }: Pick<Image, 'name' | 'entrypoint' | 'pullPolicy'>) {
-  return { name, ...(entrypoint && { entrypoint }), ...(pullPolicy && { pull_policy: pullPolicy }) };
+function imageOf({ name, entrypoint, pullPolicy, executorOptions }: Image) {
+  const executor_opts = executorOptions && optionsOf(executorOptions);
+  return {
+    name,
+    ...(entrypoint && { entrypoint }),
+    ...(pullPolicy && { pull_policy: pullPolicy }),
+    ...(executor_opts && { executor_opts }),
+  };
+}
+
+/** Only the texts that runners know: anything else under these names would not decode. */
+function optionsOf(written: Record<string, unknown>): Record<string, Record<string, string>> | undefined {
+  const options: Record<string, Record<string, string>> = {};
+  for (const [executor, names] of Object.entries({ docker: ['platform', 'user'], kubernetes: ['user'] })) {
+    const given = (written[executor] ?? {}) as Record<string, unknown>;
+    const texts = names.flatMap((name) => {
+      const value = given[name];
+      return typeof value === 'string' || typeof value === 'number' ? [[name, String(value)] as const] : [];
+    });
+    if (texts.length > 0) options[executor] = Object.fromEntries(texts);
+  }
+  return Object.keys(options).length > 0 ? options : undefined;
 }
 
 /** Caches whose key is computed from files are left out: a job without its cache is slower, one with the wrong cache is broken. */

@@ -51,9 +51,10 @@ export class JobReportsHandler {
       if (ends && job.coveragePattern !== null && report.coverage === undefined)
         return { accepted: true, jobStatus: job.status, coveragePattern: job.coveragePattern };
       await manager.query(
-        `update pipelines.jobs set last_contact_at = $2, trace_size = case when erased_at is null then greatest(trace_size, $3::bigint) end
+        `update pipelines.jobs
+         set last_contact_at = $2, trace_size = case when erased_at is null then greatest(trace_size, $3::bigint) end, debug_trace = debug_trace or $4
          where id = $1`,
-        [report.jobId, now, report.traceSize || null],
+        [report.jobId, now, report.traceSize || null, report.debugTrace ?? false],
       );
       if (ends) {
         await finishJob(

@@ -5,6 +5,7 @@ import { Runners1700000004000 } from './1700000004000-runners.js';
 import { GatewayReports1700000005000 } from './1700000005000-gateway-reports.js';
 import { Artifacts1700000006000 } from './1700000006000-artifacts.js';
 import { OutcomesByAge1700000007000 } from './1700000007000-outcomes-by-age.js';
+import { DebugTraces1700000010000 } from './1700000010000-debug-traces.js';
 
 /** The pipeline service's part of the database. */
 export const pipelinesSchema: Schema = {
@@ -17,5 +18,6 @@ export const pipelinesSchema: Schema = {
     GatewayReports1700000005000,
     Artifacts1700000006000,
     OutcomesByAge1700000007000,
+    DebugTraces1700000010000,
   ],
 };
