@@ -34,6 +34,8 @@ export interface JobFacts {
   /** When the first of them goes; null when none does. */
   artifactsExpireAt: string | null;
   runner: RunnerFacts | null;
+  /** The machine of the runner; null also when it was forgotten. */
+  runnerManager: RunnerManagerFacts | null;
 }
 
 /** What is told about a runner beside a job. */
@@ -46,6 +48,22 @@ export interface RunnerFacts {
   name: string | null;
   online: boolean;
   status: 'online' | 'offline' | 'stale' | 'never_contacted';
+}
+
+/** One of the machines that use a runner's token. */
+export interface RunnerManagerFacts {
+  id: number;
+  systemId: string;
+  version: string | null;
+  revision: string | null;
+  platform: string | null;
+  architecture: string | null;
+  createdAt: string;
+  contactedAt: string;
+  ipAddress: string | null;
+  status: RunnerFacts['status'];
+  /** It has a job. */
+  busy: boolean;
 }
 
 /** `job.queued.v1`: a job waits for a runner. Every gateway hears it and looks again for those whose requests it holds. */

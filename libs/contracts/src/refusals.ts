@@ -117,6 +117,13 @@ export function versionGone(): Refusal {
   return new Refusal(410, { error: 'API V3 is no longer supported. Use API V4 instead.' });
 }
 
+/** Registration tokens are switched off (runner-api.md §1.3). */
+export function registrationGone(): Refusal {
+  return new Refusal(410, {
+    message: '410 Gone - runner registration disallowed: create the runner with POST /user/runners',
+  });
+}
+
 /** `If-Unmodified-Since` names a time before the last change. */
 export function preconditionFailed(): Refusal {
   return new Refusal(412, { message: '412 Precondition Failed' });

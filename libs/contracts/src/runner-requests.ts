@@ -1,14 +1,15 @@
 import { IsArray, IsBoolean, IsIn, IsInt, IsNumber, IsOptional, IsString, Max, Min } from 'class-validator';
-import type { JobFacts, RunnerFacts } from './job.js';
+import type { JobFacts, RunnerFacts, RunnerManagerFacts } from './job.js';
 import { Nested } from './nested.decorator.js';
-import { PageRequest } from './page.js';
+import { type Page, PageRequest } from './page.js';
 import { Request } from './request.js';
 import { IsSecretHash } from './secret-hash.js';
-import { Actor } from './user.js';
-import type { Status } from './words.js';
+import { Actor, type UserFacts } from './user.js';
+import { type Status, statuses } from './words.js';
 
 export const runnerTypes = ['instance_type', 'project_type'] as const;
 export type RunnerType = (typeof runnerTypes)[number];
+export const runnerStatuses = ['online', 'offline', 'stale', 'never_contacted'] as const;
 export const runnerAccessLevels = ['not_protected', 'ref_protected'] as const;
 export type RunnerAccessLevel = (typeof runnerAccessLevels)[number];
 
@@ -22,7 +23,15 @@ export interface RunnerDetails extends RunnerFacts {
   maintenanceNote: string | null;
   contactedAt: string | null;
   createdAt: string;
-  projectIds: number[];
+  /** Null for one that made itself known with a registration token. */
+  creatorId: number | null;
+  createdBy: UserFacts | null;
+  /** Those whose jobs a project runner takes; `namespace` as people read it. */
+  projects: { id: number; name: string; path: string; fullPath: string; namespace: string }[];
+  /** The machine that was heard of last. */
+  manager: RunnerManagerFacts | null;
+  /** It has a job. */
+  busy: boolean;
 }
 
 /** Makes a runner; its token is made and hashed in the gateway (runner-api.md §1.2). */
@@ -52,10 +61,17 @@ export class ListRunners extends PageRequest<RunnerDetails> {
   @IsOptional() @IsInt() projectId?: number | null;
   /** Only runners of these projects, and those the actor made; null for no such limit. */
   @IsOptional() @IsArray() @IsInt({ each: true }) projectIds?: number[] | null;
+  @IsOptional() @IsIn(runnerTypes) type?: RunnerType | null;
+  @IsOptional() @IsIn(runnerStatuses) status?: RunnerFacts['status'] | null;
+  @IsOptional() @IsBoolean() paused?: boolean | null;
+  /** Only runners that have all of these. */
+  @IsOptional() @IsArray() @IsString({ each: true }) tagList?: string[] | null;
+  /** Only runners with a machine whose version begins so. */
+  @IsOptional() @IsString() versionPrefix?: string | null;
 }
 
 /** Names one runner; refused with 404 when there is none, with 403 when the actor may not manage it. */
-export abstract class ManagedRunner extends Request<RunnerDetails> {
+export abstract class ManagedRunner<Reply = RunnerDetails> extends Request<Reply> {
   @IsInt() runnerId!: number;
   @Nested(() => Actor) actor!: Actor;
   /** The projects of which the actor is at least a Maintainer. */
@@ -81,7 +97,47 @@ export class EditRunner extends ManagedRunner {
   @IsOptional() @IsString() maintenanceNote?: string | null;
 }
 
-/** Removes a runner; its token is worthless from then on. */
+/** Lets a project's jobs be taken by a runner of other projects. Refused with 403 where it is locked or takes the jobs of all projects anyway. */
+export class AssignRunner extends ManagedRunner {
+  static readonly pattern = 'runner.assign';
+
+  @IsInt() projectId!: number;
+}
+
+/** Ends that. Refused with 404 where the runner is none of the project's, with 403 where it has no other project. */
+export class UnassignRunner extends Request<null> {
+  static readonly pattern = 'runner.unassign';
+
+  @IsInt() runnerId!: number;
+  @IsInt() projectId!: number;
+}
+
+/** The machines of a runner, the one heard of last first. */
+export class ListRunnerManagers extends ManagedRunner<RunnerManagerFacts[]> {
+  static readonly pattern = 'runner.list-managers';
+}
+
+/** The jobs that a runner has or had. */
+export class ListRunnerJobs extends ManagedRunner<Page<RunnerJob>> {
+  static readonly pattern = 'runner.list-jobs';
+
+  /** Only those of these projects; null for all. */
+  @IsOptional() @IsArray() @IsInt({ each: true }) projectIds?: number[] | null;
+  @IsOptional() @IsIn(statuses) status?: Status | null;
+  /** Only those of one machine. */
+  @IsOptional() @IsString() systemId?: string | null;
+  @IsBoolean() oldestFirst!: boolean;
+  @IsInt() @Min(1) page!: number;
+  @IsInt() @Min(1) @Max(100) perPage!: number;
+}
+
+/** A job, and the project that it is of. */
+export interface RunnerJob {
+  job: JobFacts;
+  project: RunnerDetails['projects'][number] & { description: string | null; createdAt: string };
+}
+
+/** Removes a runner; its token is worthless from then on. Refused with 403 for others than administrators where several projects have it. */
 export class DeleteRunner extends ManagedRunner {
   static readonly pattern = 'runner.delete';
 }
@@ -90,6 +146,34 @@ export class DeleteRunner extends ManagedRunner {
 export class ResetRunnerToken extends ManagedRunner {
   static readonly pattern = 'runner.reset-token';
 
+  @IsSecretHash() tokenHash!: string;
+}
+
+/**
+ * A runner makes itself known (runner-api.md §1.3). Refused with 410 while registration is switched off, with 403 when nobody gave out the
+ * registration token.
+ */
+export class RegisterRunner extends Request<{ id: number }> {
+  static readonly pattern = 'runner.register';
+
+  @IsSecretHash() registrationTokenHash!: string;
+  @IsString() description!: string;
+  @IsBoolean() paused!: boolean;
+  @IsBoolean() locked!: boolean;
+  @IsBoolean() runUntagged!: boolean;
+  @IsArray() @IsString({ each: true }) tagList!: string[];
+  @IsIn(runnerAccessLevels) accessLevel!: RunnerAccessLevel;
+  @IsOptional() @IsInt() @Min(600) maximumTimeout?: number | null;
+  @IsOptional() @IsString() maintenanceNote?: string | null;
+  @IsSecretHash() tokenHash!: string;
+}
+
+/** Gives out another registration token; the one before stops working at once. */
+export class ResetRegistrationToken extends Request<null> {
+  static readonly pattern = 'runner.reset-registration-token';
+
+  /** Null for runners of the whole installation. */
+  @IsOptional() @IsInt() projectId?: number | null;
   @IsSecretHash() tokenHash!: string;
 }
 
@@ -107,6 +191,7 @@ export class RunnerCall extends Request<{ id: number } | null> {
 export class RunnerInfo {
   @IsOptional() @IsString() name?: string;
   @IsOptional() @IsString() version?: string;
+  @IsOptional() @IsString() revision?: string;
   @IsOptional() @IsString() platform?: string;
   @IsOptional() @IsString() architecture?: string;
   @IsOptional() @IsString() executor?: string;

@@ -1,12 +1,14 @@
-import { IsInt, IsOptional, Max, Min } from 'class-validator';
+import { IsBoolean, IsInt, IsOptional, Max, Min } from 'class-validator';
 import { Request } from './request.js';
 
-/** What administrators set for the whole installation; 0 is no limit. */
+/** What administrators set for the whole installation; a limit of 0 is none. */
 export interface SettingsFacts {
   /** Pipelines per minute for one project, user and commit (trigger-api.md §1.9). */
   pipelineLimitPerProjectUserSha: number;
   /** Calls per minute that list a project's jobs. */
   projectJobsApiRateLimit: number;
+  /** Whether runners may make themselves known with a registration token (runner-api.md §1.3). */
+  allowRunnerRegistrationToken: boolean;
 }
 
 /** The settings of the installation. */
@@ -22,4 +24,5 @@ export class EditSettings extends Request<SettingsFacts> {
 
   @IsOptional() @IsInt() @Min(0) @Max(most) pipelineLimitPerProjectUserSha?: number;
   @IsOptional() @IsInt() @Min(0) @Max(most) projectJobsApiRateLimit?: number;
+  @IsOptional() @IsBoolean() allowRunnerRegistrationToken?: boolean;
 }

@@ -70,12 +70,6 @@ describe('the token of a runner', () => {
     expect((await remove('/runners', { token })).status).toBe(204);
     expect((await post('/runners/verify', { token })).status).toBe(403);
   });
-
-  it('is not to be had by registration', async () => {
-    const { status, body } = await post('/runners', { token: 'whatever', description: 'me' });
-    expect(status).toBe(410);
-    expect(body.message).toContain('POST /user/runners');
-  });
 });
 
 describe('a request for a job', () => {
@@ -330,7 +324,16 @@ describe('runners and their managers', () => {
       access_level: 'ref_protected',
       maintenance_note: 'rack 4',
       contacted_at: null,
-      projects: [{ id: project.id }],
+      projects: [
+        {
+          id: project.id,
+          name: project.path.split('/')[1],
+          name_with_namespace: project.path.replace('/', ' / '),
+          path: project.path.split('/')[1],
+          path_with_namespace: project.path,
+        },
+      ],
+      groups: [],
     });
     await new HandRunner(flagfall, { id, token }).request();
     expect(await show()).toMatchObject({ online: true, name: 'gitlab-runner' });

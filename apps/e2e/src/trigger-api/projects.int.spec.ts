@@ -433,7 +433,11 @@ describe.each([
   });
 
   it('settings are shown and changed by administrators', async () => {
-    const settings = { pipeline_limit_per_project_user_sha: 0, project_jobs_api_rate_limit: 600 };
+    const settings = {
+      pipeline_limit_per_project_user_sha: 0,
+      project_jobs_api_rate_limit: 600,
+      allow_runner_registration_token: false,
+    };
     expect(await answer('root', 'GET', '/application/settings')).toEqual([200, settings]);
     const changed = { ...settings, pipeline_limit_per_project_user_sha: 7 };
     expect(

@@ -5,8 +5,11 @@ export function hashSecret(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }
 
-/** `glpat` an access token, `glptt` a trigger token, `glrt` a runner's, `glcbt` a job's. Logs of GitLab's runner mask these prefixes. */
-export type SecretKind = 'glpat' | 'glptt' | 'glrt' | 'glcbt';
+/**
+ * `glpat` an access token, `glptt` a trigger token, `glrt` the token of a runner that somebody made, `glrtr` of one that registered itself, `glcbt` a
+ * job's. Logs of GitLab's runner mask these prefixes; by `glrt` it knows what to do at its end (runner-api.md §1.1). `GR1348941` is for registration.
+ */
+export type SecretKind = 'glpat' | 'glptt' | 'glrt' | 'glrtr' | 'glcbt' | 'GR1348941';
 
 /**
  * A new secret. Trigger tokens are 40 lower-case hex digits (trigger-api.md §2.3), the others as many URL-safe characters as GitLab's; a

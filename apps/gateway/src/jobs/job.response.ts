@@ -1,6 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { type ArtifactFacts, type CommitFacts, type JobFacts, type RunnerFacts, statuses } from '#libs/contracts';
 import { BasicPipelineResponse, presentBasicPipeline } from '../pipelines/pipeline.response.js';
+import { presentRunnerManager, RunnerManagerResponse } from '../runners/runner-manager.response.js';
 import { LongUserResponse, presentLongUser } from '../users/user.response.js';
 
 const time = { type: 'string', format: 'date-time' } as const;
@@ -80,7 +81,7 @@ export class JobResponse {
   artifacts_file?: ArtifactsFileResponse;
   @ApiProperty({ type: [JobArtifactResponse] }) artifacts!: JobArtifactResponse[];
   @ApiProperty({ type: JobRunnerResponse, nullable: true }) runner!: JobRunnerResponse | null;
-  @ApiProperty({ type: 'object', nullable: true, additionalProperties: true }) runner_manager!: null;
+  @ApiProperty({ type: RunnerManagerResponse, nullable: true }) runner_manager!: RunnerManagerResponse | null;
   @ApiProperty({ ...time, nullable: true }) artifacts_expire_at!: string | null;
   @ApiProperty() archived!: boolean;
   @ApiProperty({ type: [String] }) tag_list!: string[];
@@ -117,7 +118,7 @@ export function presentJob(facts: JobFacts, externalUrl: string): JobResponse {
       ...(facts.traceSize === null ? [] : [storedLog(facts.traceSize)]),
     ],
     runner: facts.runner && presentRunner(facts.runner),
-    runner_manager: null,
+    runner_manager: facts.runnerManager && presentRunnerManager(facts.runnerManager),
     artifacts_expire_at: facts.artifactsExpireAt,
     archived: facts.pipeline.archived,
     tag_list: facts.tagList,

@@ -99,6 +99,7 @@ function runnerInfo(info: Record<string, unknown>) {
   return {
     name: text('name'),
     version: text('version'),
+    revision: text('revision'),
     platform: text('platform'),
     architecture: text('architecture'),
     executor: text('executor'),

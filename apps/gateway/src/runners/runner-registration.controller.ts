@@ -1,11 +1,25 @@
 import { Controller, Delete, Post } from '@nestjs/common';
-import { forbidden, Refusal, RunnerCall } from '#libs/contracts';
+import {
+  forbidden,
+  invalid,
+  RegisterRunner,
+  type RunnerAccessLevel,
+  runnerAccessLevels,
+  RunnerCall,
+} from '#libs/contracts';
 import { Needs } from '../access/needs.decorator.js';
 import { hashSecret, newSecret } from '../access/secrets.js';
 import { Endpoint } from '../http/endpoint.decorator.js';
-import { StringParameter } from '../http/parameter.decorators.js';
+import {
+  BooleanParameter,
+  ChoiceParameter,
+  IntegerParameter,
+  ListParameter,
+  StringParameter,
+} from '../http/parameter.decorators.js';
 import { Parameters } from '../http/parameters.decorator.js';
 import { Services } from '../services.js';
+import { nothingToTake } from './runner-access.js';
 import { RunnerTokenResponse } from './runner.response.js';
 
 class RunnerToken {
@@ -17,19 +31,51 @@ class RunnerMachine extends RunnerToken {
   system_id!: string;
 }
 
+class NewRegistration extends RunnerToken {
+  @StringParameter() description?: string | null;
+  @StringParameter() maintenance_note?: string | null;
+  @StringParameter({ description: 'Former name of `maintenance_note`' }) maintainer_note?: string | null;
+  @BooleanParameter() paused?: boolean | null;
+  @BooleanParameter({ description: 'Former opposite of `paused`' }) active?: boolean | null;
+  @BooleanParameter() locked?: boolean | null;
+  @BooleanParameter() run_untagged?: boolean | null;
+  @ListParameter({ of: 'string', commas: true }) tag_list?: string[] | null;
+  @ChoiceParameter(runnerAccessLevels) access_level?: RunnerAccessLevel | null;
+  @IntegerParameter({ minimum: 600, description: 'Seconds' }) maximum_timeout?: number | null;
+}
+
 /** What a runner does with its own token (runner-api.md §1). */
 @Controller('runners')
 @Needs('nothing')
 export class RunnerRegistrationController {
   constructor(private readonly services: Services) {}
 
-  /** Runners are made by a user first; tokens that let anybody register one are not given out. */
+  /** For runners that nobody made first. Off unless an administrator allows it: whoever has a registration token gets jobs with their secrets. */
   @Post()
-  @Endpoint({ summary: 'Register a runner with a registration token (not offered)', success: 201, errors: [410] })
-  register(): never {
-    throw new Refusal(410, {
-      message: '410 Gone - registration tokens are not offered: create the runner with POST /user/runners',
+  @Endpoint({
+    summary: 'Register a runner with a registration token',
+    success: 201,
+    returns: RunnerTokenResponse,
+    errors: [403, 410],
+  })
+  async register(@Parameters(NewRegistration) given: NewRegistration): Promise<RunnerTokenResponse> {
+    const tagList = given.tag_list ?? [];
+    const runUntagged = given.run_untagged ?? true;
+    if (!runUntagged && tagList.length === 0) throw invalid(nothingToTake);
+    const token = newSecret('glrtr');
+    const { id } = await this.services.ask(RegisterRunner, {
+      registrationTokenHash: hashSecret(given.token).toString('hex'),
+      description: given.description ?? '',
+      paused: given.paused ?? !(given.active ?? true),
+      locked: given.locked ?? false,
+      runUntagged,
+      tagList,
+      accessLevel: given.access_level ?? 'not_protected',
+      maximumTimeout: given.maximum_timeout,
+      maintenanceNote: given.maintenance_note ?? given.maintainer_note,
+      tokenHash: hashSecret(token).toString('hex'),
     });
+    return { id, token, token_expires_at: null };
   }
 
   @Post('verify')
@@ -54,7 +100,8 @@ export class RunnerRegistrationController {
   @Post('reset_authentication_token')
   @Endpoint({ summary: 'Give a runner another token', success: 201, returns: RunnerTokenResponse, errors: [403] })
   async resetToken(@Parameters(RunnerToken) { token }: RunnerToken): Promise<RunnerTokenResponse> {
-    const fresh = newSecret('glrt');
+    // By its beginning a runner knows whether it registered itself.
+    const fresh = newSecret(token.startsWith('glrtr-') ? 'glrtr' : 'glrt');
     const { id } = await this.#call(token, 'reset', { newTokenHash: hashSecret(fresh).toString('hex') });
     return { id, token: fresh, token_expires_at: null };
   }

@@ -1,6 +1,5 @@
 import { Controller, Delete, Get, Post, Put } from '@nestjs/common';
 import {
-  AccessLevel,
   CreateRunner,
   DeleteRunner,
   EditRunner,
@@ -8,6 +7,7 @@ import {
   invalid,
   invalidParameters,
   ListRunners,
+  ResetRegistrationToken,
   ResetRunnerToken,
   type RunnerAccessLevel,
   runnerAccessLevels,
@@ -15,10 +15,10 @@ import {
   runnerTypes,
   ShowRunner,
 } from '#libs/contracts';
-import { CurrentViewer, Needs, Project } from '../access/needs.decorator.js';
-import type { ProjectAddress } from '../access/project-addresses.js';
+import { CurrentViewer, Needs } from '../access/needs.decorator.js';
 import { hashSecret, newSecret } from '../access/secrets.js';
 import { actorOf, signedIn, type UserViewer, type Viewer } from '../access/viewer.js';
+import { GatewayConfig } from '../config.js';
 import { Endpoint } from '../http/endpoint.decorator.js';
 import { Page, RequestedPage } from '../http/page.decorator.js';
 import {
@@ -30,7 +30,10 @@ import {
 } from '../http/parameter.decorators.js';
 import { Parameters } from '../http/parameters.decorator.js';
 import { Services } from '../services.js';
+import { maintained, managed, nothingToTake } from './runner-access.js';
+import { RunnerFilters, runnerFilters } from './runner-filters.js';
 import {
+  NewTokenResponse,
   presentRunner,
   presentRunnerDetails,
   RunnerDetailsResponse,
@@ -65,7 +68,10 @@ class ThisRunner {
 /** Runners, for people (runner-api.md §1.2, §1.6–1.7). */
 @Controller()
 export class RunnersController {
-  constructor(private readonly services: Services) {}
+  constructor(
+    private readonly services: Services,
+    private readonly config: GatewayConfig,
+  ) {}
 
   @Post('user/runners')
   @Needs('user', { scopes: ['create_runner'] })
@@ -85,8 +91,7 @@ export class RunnersController {
     if (!user.admin && !(projectId && maintained(user).includes(projectId))) throw forbidden();
     const tagList = parameters.tag_list ?? [];
     const runUntagged = parameters.run_untagged ?? true;
-    if (!runUntagged && tagList.length === 0)
-      throw invalid({ tags_list: ['can not be empty when runner is not allowed to pick untagged jobs'] });
+    if (!runUntagged && tagList.length === 0) throw invalid(nothingToTake);
     const token = newSecret('glrt');
     const { id } = await this.services.ask(CreateRunner, {
       runnerType: parameters.runner_type,
@@ -108,30 +113,23 @@ export class RunnersController {
   @Get('runners')
   @Needs('user')
   @Endpoint({ summary: 'List the runners one may manage', returns: [RunnerResponse], errors: [401] })
-  list(@CurrentViewer() viewer: Viewer, @RequestedPage() page: Page): Promise<RunnerResponse[]> {
-    return this.#list(signedIn(viewer), page, { projectIds: maintained(signedIn(viewer)) });
+  list(
+    @CurrentViewer() viewer: Viewer,
+    @Parameters(RunnerFilters) filters: RunnerFilters,
+    @RequestedPage() page: Page,
+  ): Promise<RunnerResponse[]> {
+    return this.#list(signedIn(viewer), page, filters, maintained(signedIn(viewer)));
   }
 
   @Get('runners/all')
   @Needs('administrator')
   @Endpoint({ summary: 'List all runners', returns: [RunnerResponse], errors: [401, 403] })
-  listAll(@CurrentViewer() viewer: Viewer, @RequestedPage() page: Page): Promise<RunnerResponse[]> {
-    return this.#list(signedIn(viewer), page, {});
-  }
-
-  @Get('projects/:id/runners')
-  @Needs('manage-runners')
-  @Endpoint({
-    summary: 'List the runners that take a project’s jobs',
-    returns: [RunnerResponse],
-    errors: [401, 403, 404],
-  })
-  listOfProject(
+  listAll(
     @CurrentViewer() viewer: Viewer,
-    @Project() project: ProjectAddress,
+    @Parameters(RunnerFilters) filters: RunnerFilters,
     @RequestedPage() page: Page,
   ): Promise<RunnerResponse[]> {
-    return this.#list(signedIn(viewer), page, { projectId: project.id });
+    return this.#list(signedIn(viewer), page, filters, null);
   }
 
   @Get('runners/:id')
@@ -141,7 +139,7 @@ export class RunnersController {
     @CurrentViewer() viewer: Viewer,
     @Parameters(ThisRunner) { id }: ThisRunner,
   ): Promise<RunnerDetailsResponse> {
-    return presentRunnerDetails(await this.services.ask(ShowRunner, managed(viewer, id)));
+    return presentRunnerDetails(await this.services.ask(ShowRunner, managed(viewer, id)), this.config.externalUrl);
   }
 
   @Put('runners/:id')
@@ -162,7 +160,7 @@ export class RunnersController {
       maximumTimeout: change.maximum_timeout,
       maintenanceNote: change.maintenance_note,
     });
-    return presentRunnerDetails(facts);
+    return presentRunnerDetails(facts, this.config.externalUrl);
   }
 
   @Delete('runners/:id')
@@ -177,38 +175,50 @@ export class RunnersController {
   @Endpoint({
     summary: 'Give a runner another token',
     success: 201,
-    returns: RunnerTokenResponse,
+    returns: NewTokenResponse,
     errors: [401, 403, 404],
   })
   async resetToken(
     @CurrentViewer() viewer: Viewer,
     @Parameters(ThisRunner) { id }: ThisRunner,
-  ): Promise<RunnerTokenResponse> {
-    const token = newSecret('glrt');
+  ): Promise<NewTokenResponse> {
+    // By its beginning a runner knows whether it registered itself.
+    const { creatorId } = await this.services.ask(ShowRunner, managed(viewer, id));
+    const token = newSecret(creatorId === null ? 'glrtr' : 'glrt');
     await this.services.ask(ResetRunnerToken, { ...managed(viewer, id), tokenHash: hashSecret(token).toString('hex') });
-    return { id, token, token_expires_at: null };
+    return { token, token_expires_at: null };
+  }
+
+  @Post('runners/reset_registration_token')
+  @Needs('administrator')
+  @Endpoint({
+    summary: 'Give out another token with which runners of the whole installation register themselves',
+    success: 201,
+    returns: NewTokenResponse,
+    errors: [401, 403],
+  })
+  async resetRegistrationToken(): Promise<NewTokenResponse> {
+    const token = newSecret('GR1348941');
+    await this.services.ask(ResetRegistrationToken, { tokenHash: hashSecret(token).toString('hex') });
+    return { token, token_expires_at: null };
   }
 
   async #list(
     user: UserViewer,
     page: Page,
-    which: { projectId?: number; projectIds?: number[] },
+    filters: RunnerFilters,
+    projectIds: number[] | null,
   ): Promise<RunnerResponse[]> {
     const { items, total } = await this.services.ask(ListRunners, {
       actor: actorOf(user),
-      ...which,
+      projectIds,
+      ...runnerFilters(filters),
       page: page.page,
       perPage: page.perPage,
     });
-    return page.answer(items.map(presentRunner), { total });
+    return page.answer(
+      items.map((runner) => presentRunner(runner, this.config.externalUrl)),
+      { total },
+    );
   }
-}
-
-function managed(viewer: Viewer, runnerId: number) {
-  const user = signedIn(viewer);
-  return { runnerId, actor: actorOf(user), maintained: maintained(user) };
-}
-
-function maintained({ memberships }: UserViewer): number[] {
-  return Object.entries(memberships).flatMap(([id, level]) => (level >= AccessLevel.Maintainer ? [Number(id)] : []));
 }

@@ -15,6 +15,8 @@ import { JobContacts } from './job-contacts.js';
 import { JobQueuedHandler } from './job-queued.handler.js';
 import { JobRequestsController } from './job-requests.controller.js';
 import { JobTraceController } from './job-trace.controller.js';
+import { ProjectRunnersController } from './project-runners.controller.js';
+import { RunnerListsController } from './runner-lists.controller.js';
 import { RunnerRegistrationController } from './runner-registration.controller.js';
 import { RunnersController } from './runners.controller.js';
 import { RunningJobs } from './running-jobs.js';
@@ -24,6 +26,8 @@ import { RunningJobsController } from './running-jobs.controller.js';
 @Module({
   controllers: [
     RunnersController,
+    RunnerListsController,
+    ProjectRunnersController,
     RunnerRegistrationController,
     JobRequestsController,
     JobQueuedHandler,

@@ -3,7 +3,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { EditSettings, type SettingsFacts, ShowSettings } from '#libs/contracts';
 import { Needs } from '../access/needs.decorator.js';
 import { Endpoint } from '../http/endpoint.decorator.js';
-import { IntegerParameter } from '../http/parameter.decorators.js';
+import { BooleanParameter, IntegerParameter } from '../http/parameter.decorators.js';
 import { Parameters } from '../http/parameters.decorator.js';
 import { Services } from '../services.js';
 
@@ -16,6 +16,9 @@ class SettingsResponse {
 
   @ApiProperty({ type: 'integer', description: 'Calls per minute that list jobs of a project; 0 for any number' })
   project_jobs_api_rate_limit!: number;
+
+  @ApiProperty({ description: 'Whether runners may make themselves known with a registration token' })
+  allow_runner_registration_token!: boolean;
 }
 
 /** What an integer column holds. */
@@ -24,6 +27,7 @@ const most = 2_147_483_647;
 class SettingsChange {
   @IntegerParameter({ minimum: 0, maximum: most }) pipeline_limit_per_project_user_sha?: number | null;
   @IntegerParameter({ minimum: 0, maximum: most }) project_jobs_api_rate_limit?: number | null;
+  @BooleanParameter() allow_runner_registration_token?: boolean | null;
 }
 
 /** What administrators set for the whole installation (architecture.md §4). */
@@ -44,6 +48,7 @@ export class SettingsController {
     const facts = await this.services.ask(EditSettings, {
       pipelineLimitPerProjectUserSha: change.pipeline_limit_per_project_user_sha ?? undefined,
       projectJobsApiRateLimit: change.project_jobs_api_rate_limit ?? undefined,
+      allowRunnerRegistrationToken: change.allow_runner_registration_token ?? undefined,
     });
     return present(facts);
   }
@@ -53,5 +58,6 @@ function present(facts: SettingsFacts): SettingsResponse {
   return {
     pipeline_limit_per_project_user_sha: facts.pipelineLimitPerProjectUserSha,
     project_jobs_api_rate_limit: facts.projectJobsApiRateLimit,
+    allow_runner_registration_token: facts.allowRunnerRegistrationToken,
   };
 }

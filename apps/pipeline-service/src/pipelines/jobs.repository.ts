@@ -1,4 +1,5 @@
 import type { ArtifactFacts, CommitFacts, JobFacts, LongUserFacts, RunnerFacts, Status } from '#libs/contracts';
+import { machineJson, type MachineRow, managerFacts } from '../runners/runner-contact.js';
 import { readPipelines, type Sql } from './pipelines.repository.js';
 
 interface Row {
@@ -24,6 +25,7 @@ interface Row {
   debugTrace: boolean;
   artifacts: (ArtifactFacts & { expireAt: string | null })[];
   runner: RunnerFacts | null;
+  machine: MachineRow | null;
 }
 
 const columns = `job.id, job.pipeline_id as "pipelineId", job.name, job.stage, job.status, pipeline.ref, pipeline.tag, job.allow_failure as "allowFailure",
@@ -31,6 +33,8 @@ const columns = `job.id, job.pipeline_id as "pipelineId", job.name, job.stage, j
   job.erased_at as "erasedAt", job.failure_reason as "failureReason",
   json_build_object('id', owner.id, 'username', owner.username, 'name', owner.name, 'state', owner.state, 'createdAt', owner.created_at) as "user",
   pipeline.commit, job.tags, job.trace_size as "traceSize", job.debug_trace as "debugTrace", job.runner_facts as "runner",
+  (select ${machineJson} from pipelines.runner_machines as machine
+   where machine.runner_id = job.runner_id and machine.system_id = job.runner_system_id) as machine,
   (select coalesce(json_agg(json_build_object('type', type, 'format', format, 'filename', filename, 'size', size, 'expireAt', expire_at) order by id), '[]')
    from pipelines.artifacts where job_id = job.id and storage_key is not null) as artifacts`;
 
@@ -81,6 +85,7 @@ function jobFacts(row: Row, pipeline: JobFacts['pipeline'], now: Date): JobFacts
     artifacts: row.artifacts.map(({ type, format, filename, size }) => ({ type, format, filename, size })),
     artifactsExpireAt: earliest(row.artifacts.map(({ expireAt }) => expireAt)),
     runner: row.runner,
+    runnerManager: row.machine && managerFacts(row.machine, now),
   };
 }
 

@@ -6,7 +6,6 @@ import {
   EditRunner,
   forbidden,
   ListRunners,
-  type ManagedRunner,
   notFound,
   type Page,
   ResetRunnerToken,
@@ -17,7 +16,8 @@ import {
 import { MessagePattern } from '#libs/messaging';
 import { retryingTransaction } from '#libs/persistence';
 import { DataSource } from 'typeorm';
-import { readRunners } from './runners.repository.js';
+import { heardWithin } from './runner-contact.js';
+import { findManaged, insertRunner, readRunners } from './runners.repository.js';
 
 /** Runners, for those who manage them and for themselves (runner-api.md §1). */
 @Controller()
@@ -27,60 +27,62 @@ export class RunnersHandler {
   @MessagePattern(CreateRunner.pattern)
   create(@Payload() order: CreateRunner): Promise<RunnerDetails> {
     return retryingTransaction(this.database, async (manager) => {
-      const [added] = (await manager.query(
-        `insert into pipelines.runners (runner_type, description, paused, locked, run_untagged, tag_list, access_level, maximum_timeout,
-           maintenance_note, creator_id, token_hash, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, decode($11, 'hex'), $12) returning id`,
-        [
-          order.runnerType,
-          order.description,
-          order.paused,
-          order.locked,
-          order.runUntagged,
-          order.tagList,
-          order.accessLevel,
-          order.maximumTimeout ?? null,
-          order.maintenanceNote ?? null,
-          order.creatorId,
-          order.tokenHash,
-          new Date(),
-        ],
-      )) as { id: number }[];
-      const id = (added as { id: number }).id;
-      if (order.projectId)
-        await manager.query('insert into pipelines.runner_projects values ($1, $2)', [id, order.projectId]);
-      const [runner] = await readRunners(manager, [id], new Date());
+      const now = new Date();
+      const id = await insertRunner(manager, order, now);
+      const [runner] = await readRunners(manager, [id], now);
       return runner as RunnerDetails;
     });
   }
 
   @MessagePattern(ListRunners.pattern)
-  async list(@Payload() { projectId, projectIds, actor, page, perPage }: ListRunners): Promise<Page<RunnerDetails>> {
+  async list(@Payload() request: ListRunners): Promise<Page<RunnerDetails>> {
+    const now = new Date();
+    const heard = request.status ? heardWithin(request.status, now) : { from: null, before: null };
     const rows = (await this.database.query(
       `select runner.id, count(*) over ()::int as total from pipelines.runners as runner
        where ($1::bigint is null or runner.runner_type = 'instance_type'
               or exists (select from pipelines.runner_projects where runner_id = runner.id and project_id = $1))
          and ($2::bigint[] is null or runner.creator_id = $3
               or exists (select from pipelines.runner_projects where runner_id = runner.id and project_id = any($2)))
+         and ($6::text is null or runner.runner_type = $6)
+         and ($7::text is null or (runner.contacted_at is null) = ($7 = 'never_contacted'))
+         and ($8::timestamptz is null or runner.contacted_at >= $8) and ($9::timestamptz is null or runner.contacted_at < $9)
+         and ($10::boolean is null or runner.paused = $10)
+         and ($11::text[] is null or runner.tag_list @> $11)
+         and ($12::text is null or exists (select from pipelines.runner_machines as machine
+              where machine.runner_id = runner.id and starts_with(machine.info ->> 'version', $12)))
        order by runner.id desc limit $4 offset $5`,
-      [projectId ?? null, projectIds ?? null, actor.id, perPage, (page - 1) * perPage],
+      [
+        request.projectId ?? null,
+        request.projectIds ?? null,
+        request.actor.id,
+        request.perPage,
+        (request.page - 1) * request.perPage,
+        request.type ?? null,
+        request.status ?? null,
+        heard.from,
+        heard.before,
+        request.paused ?? null,
+        request.tagList ?? null,
+        request.versionPrefix ?? null,
+      ],
     )) as { id: number; total: number }[];
     const items = await readRunners(
       this.database,
       rows.map(({ id }) => id),
-      new Date(),
+      now,
     );
     return { items, total: rows[0]?.total ?? 0 };
   }
 
   @MessagePattern(ShowRunner.pattern)
   async show(@Payload() request: ShowRunner): Promise<RunnerDetails> {
-    return this.#managed(request);
+    return findManaged(this.database, request, new Date());
   }
 
   @MessagePattern(EditRunner.pattern)
   async edit(@Payload() order: EditRunner): Promise<RunnerDetails> {
-    const now = await this.#managed(order);
+    const now = await findManaged(this.database, order, new Date());
     await this.database.query(
       `update pipelines.runners set description = $2, paused = $3, locked = $4, run_untagged = $5, tag_list = $6, access_level = $7,
          maximum_timeout = $8, maintenance_note = $9 where id = $1`,
@@ -96,19 +98,21 @@ export class RunnersHandler {
         order.maintenanceNote === undefined ? now.maintenanceNote : order.maintenanceNote,
       ],
     );
-    return this.#managed(order);
+    return findManaged(this.database, order, new Date());
   }
 
   @MessagePattern(DeleteRunner.pattern)
   async delete(@Payload() order: DeleteRunner): Promise<RunnerDetails> {
-    const runner = await this.#managed(order);
+    const runner = await findManaged(this.database, order, new Date());
+    if (!order.actor.admin && runner.projects.length > 1)
+      throw forbidden('Runner associated with more than one project');
     await this.database.query('delete from pipelines.runners where id = $1', [order.runnerId]);
     return runner;
   }
 
   @MessagePattern(ResetRunnerToken.pattern)
   async resetToken(@Payload() order: ResetRunnerToken): Promise<RunnerDetails> {
-    const runner = await this.#managed(order);
+    const runner = await findManaged(this.database, order, new Date());
     await this.database.query(`update pipelines.runners set token_hash = decode($2, 'hex') where id = $1`, [
       order.runnerId,
       order.tokenHash,
@@ -138,20 +142,6 @@ export class RunnersHandler {
       )) as [unknown[], number];
       if (gone.length === 0) throw notFound();
     }
-    return runner;
-  }
-
-  /** Administrators manage every runner, others those they made and those of projects they maintain. */
-  async #managed({ runnerId, actor, maintained }: ManagedRunner): Promise<RunnerDetails> {
-    const [runner] = await readRunners(this.database, [runnerId], new Date());
-    if (!runner) throw notFound();
-    const [row] = (await this.database.query('select creator_id as "creatorId" from pipelines.runners where id = $1', [
-      runnerId,
-    ])) as {
-      creatorId: number;
-    }[];
-    const own = row?.creatorId === actor.id || runner.projectIds.some((id) => maintained.includes(id));
-    if (!actor.admin && !own) throw forbidden();
     return runner;
   }
 }

@@ -12,12 +12,24 @@ import { CloneSourceHandler } from './clone-source.handler.js';
 import { JobReportsHandler } from './job-reports.handler.js';
 import { JobRequestsHandler } from './job-requests.handler.js';
 import { JobSweeper } from './job-sweeper.js';
+import { RunnerListsHandler } from './runner-lists.handler.js';
+import { RunnerProjectsHandler } from './runner-projects.handler.js';
+import { RunnerRegistrationHandler } from './runner-registration.handler.js';
 import { RunnersHandler } from './runners.handler.js';
 
 /** Runners and what they need: jobs, the commits to run them on, and what earlier jobs left. */
 @Module({
   imports: [ProjectsModule],
-  controllers: [RunnersHandler, JobRequestsHandler, JobReportsHandler, CloneSourceHandler, ArtifactsHandler],
+  controllers: [
+    RunnersHandler,
+    RunnerListsHandler,
+    RunnerProjectsHandler,
+    RunnerRegistrationHandler,
+    JobRequestsHandler,
+    JobReportsHandler,
+    CloneSourceHandler,
+    ArtifactsHandler,
+  ],
   providers: [
     {
       provide: CloneSource,

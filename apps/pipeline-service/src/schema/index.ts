@@ -6,6 +6,8 @@ import { GatewayReports1700000005000 } from './1700000005000-gateway-reports.js'
 import { Artifacts1700000006000 } from './1700000006000-artifacts.js';
 import { OutcomesByAge1700000007000 } from './1700000007000-outcomes-by-age.js';
 import { DebugTraces1700000010000 } from './1700000010000-debug-traces.js';
+import { RunnerManagers1700000011000 } from './1700000011000-runner-managers.js';
+import { RunnerRegistration1700000012000 } from './1700000012000-runner-registration.js';
 
 /** The pipeline service's part of the database. */
 export const pipelinesSchema: Schema = {
@@ -19,5 +21,7 @@ export const pipelinesSchema: Schema = {
     Artifacts1700000006000,
     OutcomesByAge1700000007000,
     DebugTraces1700000010000,
+    RunnerManagers1700000011000,
+    RunnerRegistration1700000012000,
   ],
 };
