@@ -42,6 +42,7 @@ export {
 export type { CiConfig, ParsedConfig } from './ci-config.js';
 export { compile } from './compile.js';
 export { mergedYaml, parseConfig } from './parse-config.js';
+export { compileGlob, type PathTest } from './paths/glob.js';
 export { parseDuration } from './keywords/duration.js';
 export { jobPredefinedVariables, type JobOutline } from './planning/pipeline-variables.js';
 export { planPipeline } from './planning/plan-pipeline.js';

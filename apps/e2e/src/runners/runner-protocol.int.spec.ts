@@ -223,6 +223,36 @@ it('finds the coverage in the log', async () => {
   expect(Number(pipeline.coverage)).toBe(87.25);
 });
 
+it('the key of a cache changes with the files that it names, or with the commits that changed them', async () => {
+  const config = `
+job:
+  script: [make]
+  cache:
+  - { key: { files: [a.lock], prefix: contents }, paths: [a/] }
+  - { key: { files_commits: [a.lock], prefix: commits }, paths: [b/] }
+  - { key: { files: [gone.lock] }, paths: [c/], unprotect: true }
+`;
+  const cached = await flagfall.newProject({ files: { '.gitlab-ci.yml': config, 'a.lock': '1' } });
+  const keys = async (): Promise<string[]> => {
+    await cached.trigger();
+    const job = await runner.start();
+    await runner.end(job, 'success');
+    return job.cache.map(({ key }: { key: string }) => key);
+  };
+  const first = await keys();
+  expect(first).toEqual([
+    expect.stringMatching(/^contents-[0-9a-f]{40}-non_protected$/),
+    expect.stringMatching(/^commits-[0-9a-f]{40}-non_protected$/),
+    '2_gone-default',
+  ]);
+  await cached.repository.commit({ 'b.lock': '1' }, 'Something else');
+  expect(await keys()).toEqual(first);
+  await cached.repository.commit({ 'a.lock': '2' }, 'There');
+  await cached.repository.commit({ 'a.lock': '1' }, 'And back again');
+  const [contents, commits] = await keys();
+  expect([contents === first[0], commits === first[1]]).toEqual([true, false]);
+});
+
 it('a log that grows beyond its limit ends the job', async () => {
   await project.trigger();
   const job = await runner.start();

@@ -31,6 +31,23 @@ async function newRepository(...options: string[]) {
   return { repository, first, address: { projectId: serial, url: repository.path } };
 }
 
+it('tells files apart by their contents and by their last change', async () => {
+  const { repository, first, address } = await newRepository();
+  const second = await repository.commit({ 'a.lock': 'one', 'dir/[b].lock': 'one' }, 'Second');
+  const third = await repository.commit({ 'a.lock': 'two' }, 'Third');
+  const ids = (sha: string) => repositories.blobIds(address, sha, ['a.lock', 'dir/[b].lock', 'dir', 'gone', '../x']);
+  const [one, two] = [await ids(second), await ids(third)];
+  expect(one.slice(2)).toEqual([null, null, null]);
+  expect([one[0], two[0] === one[0], two[1]]).toEqual([one[1], false, one[1]]);
+  const change = (sha: string, path: string) => repositories.lastChange(address, sha, path, 10_000);
+  expect(await change(third, 'a.lock')).toBe(third);
+  expect(await change(second, 'a.lock')).toBe(second);
+  expect(await change(third, 'dir/[b].lock')).toBe(second);
+  expect(await change(first, 'a.lock')).toBeNull();
+  expect(await change(third, ':(top)a.lock')).toBeNull();
+  await expect(change('0'.repeat(40), 'a.lock')).rejects.toThrow(CommitNotFound);
+});
+
 describe('which refs resolve', () => {
   it('tells branches and tags by short and full names, with their commit', async () => {
     const { repository, first, address } = await newRepository();

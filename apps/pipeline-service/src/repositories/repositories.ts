@@ -81,6 +81,7 @@ export class Repositories {
   readonly #commits = new ByteCache<CommitFacts>(16 * 1_048_576);
   readonly #tagMessages = new ByteCache<string>(4 * 1_048_576);
   readonly #files = new ByteCache<{ blob: string; text: string } | null>(64 * 1_048_576);
+  readonly #lastChanges = new ByteCache<string | null>(4 * 1_048_576);
   readonly #fileLists = new ByteCache<string[]>(64 * 1_048_576);
   /** Commits that the mirror has with all that belongs to them; an object alone may be what an interrupted fetch left. */
   readonly #complete = new ByteCache<true>(50_000);
@@ -168,8 +169,7 @@ export class Repositories {
     sha: string,
     path: string,
   ): Promise<{ blob: string; text: string } | null> {
-    // git refuses to look for such parts, and cat-file is asked by lines.
-    if (/[\n\0]/.test(path) || path.split('/').some((part) => ['', '.', '..'].includes(part))) return null;
+    if (!isFilePath(path)) return null;
     const key = `${address.projectId} ${sha} ${path}`;
     const known = this.#files.get(key);
     if (known !== undefined) return known;
@@ -194,6 +194,45 @@ export class Repositories {
     const known = this.#fileLists.get(key);
     if (known) return known;
     return this.#listings.ask(key, { address, sha });
+  }
+
+  /**
+   * The id of each file's content at this commit, null where there is no such file.
+   * @throws CommitNotFound, RepositoryUnreadable
+   */
+  async blobIds(address: RepositoryAddress, sha: string, paths: readonly string[]): Promise<(string | null)[]> {
+    const repository = await this.#atCommit(address, sha);
+    const askable = paths.filter(isFilePath);
+    const names = askable.map((path) => `${sha}:${path}`);
+    const found = names.length > 0 ? await this.#readers.ask(repository, 'facts', names) : [];
+    const ids = new Map(askable.map((path, index) => [path, found[index]]));
+    return paths.map((path) => {
+      const object = ids.get(path);
+      return object?.type === 'blob' ? object.sha : null;
+    });
+  }
+
+  /**
+   * The last commit up to this one that changed a path, null where none did.
+   * @param limitMs how long git may look: a long history takes its time
+   * @throws CommitNotFound, RepositoryUnreadable
+   */
+  async lastChange(address: RepositoryAddress, sha: string, path: string, limitMs: number): Promise<string | null> {
+    if (!isFilePath(path)) return null;
+    const key = `${address.projectId} ${sha} ${path}`;
+    const known = this.#lastChanges.get(key);
+    if (known !== undefined) return known;
+    const repository = await this.#atCommit(address, sha);
+    try {
+      const gitDirectory = await this.#readers.gitDirectory(repository);
+      const args = [`--git-dir=${gitDirectory}`, '--literal-pathspecs', 'log', '-1', '--format=%H', sha, '--', path];
+      const output = await this.#git.run({ args, limitMs });
+      const found = output.toString('latin1').trim() || null;
+      this.#lastChanges.set(key, found, 200 + key.length);
+      return found;
+    } catch (error) {
+      throw describeFailure(error, limitMs);
+    }
   }
 
   /**
@@ -251,7 +290,14 @@ export class Repositories {
   /** Removes the mirror and all that is kept of a project. */
   async forget(projectId: number): Promise<void> {
     this.#readers.forget(this.#mirrors.path(projectId));
-    for (const cache of [this.#commits, this.#tagMessages, this.#files, this.#fileLists, this.#complete]) {
+    for (const cache of [
+      this.#commits,
+      this.#tagMessages,
+      this.#files,
+      this.#fileLists,
+      this.#lastChanges,
+      this.#complete,
+    ]) {
       cache.deletePrefix(`${projectId} `);
     }
     await this.#mirrors.remove(projectId);
@@ -385,6 +431,11 @@ export class Repositories {
     });
     for (const sha of shas) this.#complete.set(`${projectId} ${sha}`, true, 1);
   }
+}
+
+/** git refuses to look for anything else, and cat-file is asked by lines. */
+function isFilePath(path: string): boolean {
+  return !/[\n\0]/.test(path) && !path.split('/').some((part) => ['', '.', '..'].includes(part));
 }
 
 /** A full object id. */

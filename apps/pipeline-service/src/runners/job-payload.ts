@@ -36,6 +36,8 @@ export interface HandedOutJob {
   user: UserIdentity | null;
   /** Jobs whose artifacts and dotenv variables this one gets. */
   dependencies: Pick<EarlierJob, 'id' | 'name' | 'archive' | 'variables'>[];
+  /** The keys that are computed from files, one for each of the job's caches; null for a cache that has another key or must be left out. */
+  cacheKeys?: (string | null)[];
   /** Seconds that the job waited. */
   waited: number;
 }
@@ -121,7 +123,7 @@ export function jobPayload(
       ...(service.command && { command: service.command }),
       variables: (service.variables ?? []).map(({ key, value }) => ({ key, value })),
     })),
-    cache: options.cache.flatMap((cache) => cacheOf(cache, pipeline.protected)),
+    cache: options.cache.flatMap((cache, index) => cacheOf(cache, job.cacheKeys?.[index] ?? null, pipeline.protected)),
     artifacts: wantedArtifacts(options.artifacts),
     credentials: [],
     dependencies: job.dependencies.flatMap(({ id, name, archive }) =>
@@ -174,13 +176,14 @@ function optionsOf(written: Record<string, unknown>): Record<string, Record<stri
   return Object.keys(options).length > 0 ? options : undefined;
 }
 
-/** Caches whose key is computed from files are left out: a job without its cache is slower, one with the wrong cache is broken. */
-function cacheOf(cache: Cache, isProtected: boolean) {
-  if (typeof cache.key === 'object') return [];
+/** A cache whose key could not be computed is left out: a job without its cache is slower, one with the wrong cache is broken. */
+function cacheOf(cache: Cache, computedKey: string | null, isProtected: boolean) {
+  const key = typeof cache.key === 'object' ? computedKey : (cache.key ?? 'default');
+  if (key === null) return [];
   const suffix = cache.unprotect ? '' : isProtected ? '-protected' : '-non_protected';
   return [
     {
-      key: `${cache.key ?? 'default'}${suffix}`,
+      key: `${key}${suffix}`,
       untracked: cache.untracked ?? false,
       paths: cache.paths ?? [],
       policy: cache.policy,

@@ -17,6 +17,8 @@ import { PipelineServiceConfig } from '../config.js';
 import { Log } from '../log.js';
 import { finishJob } from '../pipelines/finish-job.js';
 import { type ProjectForCreation, ProjectReader } from '../projects/project-reader.js';
+import { Repositories } from '../repositories/repositories.js';
+import { cacheKeys, filesAt } from './cache-keys.js';
 import {
   findRunner,
   listWaiting,
@@ -35,6 +37,7 @@ export class JobRequestsHandler {
     private readonly database: DataSource,
     private readonly outbox: Outbox,
     private readonly projects: ProjectReader,
+    private readonly repositories: Repositories,
     private readonly config: PipelineServiceConfig,
     @Inject(Log) private readonly log: Logger,
   ) {}
@@ -59,7 +62,13 @@ export class JobRequestsHandler {
       try {
         const dependencies = dependenciesOf(job.definition, earlier);
         const server = { externalUrl: this.config.externalUrl, ...apiVersion };
-        const payload = jobPayload({ ...job, dependencies }, project, { server, runner, token: request.jobToken, now });
+        const cacheKeys = await this.#cacheKeys(job, project);
+        const payload = jobPayload({ ...job, dependencies, cacheKeys }, project, {
+          server,
+          runner,
+          token: request.jobToken,
+          now,
+        });
         return { outcome: 'assigned', jobId, payload };
       } catch (error) {
         this.log.warn({ err: error, job: jobId }, 'a job could not be handed out');
@@ -70,6 +79,24 @@ export class JobRequestsHandler {
           await manager.query('update pipelines.jobs set token_hash = null where id = $1', [jobId]);
         });
       }
+    }
+  }
+
+  /** A repository that does not answer costs the job its cache, no more. */
+  async #cacheKeys(
+    { id, definition, pipeline }: Pick<HandedOutJob, 'id' | 'definition' | 'pipeline'>,
+    { address }: ProjectForCreation,
+  ): Promise<(string | null)[]> {
+    const { cache } = definition.options;
+    if (!address || !cache.some(({ key }) => typeof key === 'object')) return [];
+    try {
+      return await cacheKeys(cache, filesAt(this.repositories, address, pipeline.sha));
+    } catch (error) {
+      this.log.warn(
+        { err: error, job: id },
+        'the key of a cache could not be computed; the job goes without its caches',
+      );
+      return [];
     }
   }
 
