@@ -1,4 +1,4 @@
-import { IsBoolean, IsInt, IsOptional, IsString } from 'class-validator';
+import { IsBoolean, IsInt, IsObject, IsOptional, IsString } from 'class-validator';
 import { Nested } from './nested.decorator.js';
 import { Request } from './request.js';
 import { Actor } from './user.js';
@@ -51,4 +51,6 @@ export class LintConfig extends Request<LintFacts> {
   /** Branch or tag; the default branch where not given. */
   @IsOptional() @IsString() ref?: string | null;
   @IsBoolean() includeJobs!: boolean;
+  /** Values for the configuration's `spec:inputs`, by name. */
+  @IsOptional() @IsObject() inputs?: Record<string, unknown>;
 }

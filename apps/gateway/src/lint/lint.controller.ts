@@ -5,7 +5,7 @@ import { CurrentViewer, Needs, Project } from '../access/needs.decorator.js';
 import type { ProjectAddress } from '../access/project-addresses.js';
 import { actorOf, signedIn, type Viewer } from '../access/viewer.js';
 import { Endpoint } from '../http/endpoint.decorator.js';
-import { BooleanParameter, StringParameter } from '../http/parameter.decorators.js';
+import { BooleanParameter, MapParameter, StringParameter } from '../http/parameter.decorators.js';
 import { Parameters } from '../http/parameters.decorator.js';
 import { RequestBody } from '../http/request-body.decorator.js';
 import { Services } from '../services.js';
@@ -26,6 +26,7 @@ class LintResponse {
 class LintOptions {
   @BooleanParameter({ description: 'Evaluates rules too, as for a push' }) dry_run?: boolean | null;
   @BooleanParameter() include_jobs?: boolean | null;
+  @MapParameter({ description: 'Inputs of the configuration' }) inputs?: Record<string, unknown>;
 }
 
 class LintText extends LintOptions {
@@ -61,6 +62,7 @@ export class LintController {
       ref: parameters.ref,
       dryRun: parameters.dry_run ?? false,
       includeJobs: parameters.include_jobs ?? false,
+      inputs: parameters.inputs,
     });
     return present(facts);
   }
@@ -79,6 +81,7 @@ export class LintController {
       ref: parameters.dry_run_ref ?? parameters.ref,
       dryRun: parameters.dry_run ?? false,
       includeJobs: parameters.include_jobs ?? false,
+      inputs: parameters.inputs,
     });
     return present(facts);
   }

@@ -58,7 +58,7 @@ export class LintHandler {
     const text = content ?? (await this.repositories.readFile(address, sha, path))?.text;
     if (text === undefined) return invalid(['Missing CI config file']);
     const context = this.#context(request, project, resolved);
-    const { parsed } = await this.configs.compile(address, sha, text, context);
+    const { parsed } = await this.configs.compile(address, sha, text, { ...context, inputs: request.inputs });
     const paths = await this.configs.paths(address, sha, parsed);
     const plan = parsed.ok ? planPipeline(parsed.config, { ...context, listFiles: () => paths }) : null;
     return lintFacts(parsed, plan, request);
@@ -68,7 +68,7 @@ export class LintHandler {
   #lintAlone(request: LintConfig, project: ProjectForCreation): LintFacts {
     if (request.content == null || request.dryRun) throw new RefNotFound();
     const context = this.#context(request, project, unborn(project.defaultBranch));
-    const parsed = parseConfig(request.content, noFiles);
+    const parsed = parseConfig(request.content, { ...noFiles, inputs: request.inputs ?? {} });
     return lintFacts(parsed, parsed.ok ? planPipeline(parsed.config, context) : null, request);
   }
 

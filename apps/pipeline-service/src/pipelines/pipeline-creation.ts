@@ -125,17 +125,11 @@ export class PipelineCreation {
   ): Promise<Decision> {
     if (!project.address) return refusal(order, { status: 400, message: 'Reference not found' });
     const context = planningContext(this.server, project, resolved, pipeline.protected, order);
-    const file = await this.configs.load(
-      project.address,
-      resolved.sha,
-      project.ciConfigPath ?? defaultConfigPath,
-      context,
-    );
+    const file = await this.configs.load(project.address, resolved.sha, project.ciConfigPath ?? defaultConfigPath, {
+      ...context,
+      inputs: order.inputs,
+    });
     if (!file) return refusal(order, { status: 400, message: 'Missing CI config file' });
-    const unknown = Object.keys(order.inputs ?? {});
-    // No configuration here declares inputs, which makes every one unknown (trigger-api.md §9.4, ci-config.md §5.9).
-    if (unknown.length > 0)
-      return failure(order, pipeline, configError(`unknown input arguments: ${unknown.join(', ')}`));
     if (!file.parsed.ok) return failure(order, pipeline, configError(file.parsed.problems[0]?.message ?? ''));
     if (file.mentionsIid) {
       pipeline.iid = await this.takeIid(project.id);
