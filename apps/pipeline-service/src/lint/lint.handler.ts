@@ -3,8 +3,6 @@ import { Payload } from '@nestjs/microservices';
 import {
   type CiConfig,
   mergedYaml,
-  noFiles,
-  parseConfig,
   type ParsedConfig,
   type PipelineContext,
   type Plan,
@@ -13,7 +11,7 @@ import {
 import { apiVersion, LintConfig, type LintFacts, type LintJobFacts, projectNotFound, Refusal } from '#libs/contracts';
 import { MessagePattern } from '#libs/messaging';
 import { PipelineServiceConfig } from '../config.js';
-import { CiConfigs } from '../pipelines/ci-configs.js';
+import { CiConfigs, type IncludeContext } from '../pipelines/ci-configs.js';
 import { planningContext } from '../pipelines/planning-context.js';
 import { noSha } from '../pipelines/predefined-variables.js';
 import { unsupportedIn } from '../pipelines/unsupported-jobs.js';
@@ -38,7 +36,9 @@ export class LintHandler {
     const project = (await this.projects.load([request.projectId])).get(request.projectId);
     if (!project) throw projectNotFound();
     try {
-      return project.address ? await this.#lint(request, project, project.address) : this.#lintAlone(request, project);
+      return await (project.address
+        ? this.#lint(request, project, project.address)
+        : this.#lintAlone(request, project));
     } catch (error) {
       if (error instanceof RefNotFound || error instanceof RefAmbiguous || error instanceof CommitNotFound)
         return invalid([error.message]);
@@ -58,17 +58,17 @@ export class LintHandler {
     const text = content ?? (await this.repositories.readFile(address, sha, path))?.text;
     if (text === undefined) return invalid(['Missing CI config file']);
     const context = this.#context(request, project, resolved);
-    const { parsed } = await this.configs.compile(address, sha, text, { ...context, inputs: request.inputs });
+    const { parsed } = await this.configs.compile(address, sha, text, including(request, context));
     const paths = await this.configs.paths(address, sha, parsed);
     const plan = parsed.ok ? planPipeline(parsed.config, { ...context, listFiles: () => paths }) : null;
     return lintFacts(parsed, plan, request);
   }
 
-  /** A text without includes needs no repository, unless somebody asks how a pipeline for a ref would go. */
-  #lintAlone(request: LintConfig, project: ProjectForCreation): LintFacts {
+  /** A text without local includes needs no repository, unless somebody asks how a pipeline for a ref would go. */
+  async #lintAlone(request: LintConfig, project: ProjectForCreation): Promise<LintFacts> {
     if (request.content == null || request.dryRun) throw new RefNotFound();
     const context = this.#context(request, project, unborn(project.defaultBranch));
-    const parsed = parseConfig(request.content, { ...noFiles, inputs: request.inputs ?? {} });
+    const { parsed } = await this.configs.compile(null, noSha, request.content, including(request, context));
     return lintFacts(parsed, parsed.ok ? planPipeline(parsed.config, context) : null, request);
   }
 
@@ -93,6 +93,10 @@ export class LintHandler {
     if (isCommitId(contentRef)) return contentRef.toLowerCase();
     return (await this.repositories.resolve(address, contentRef)).sha;
   }
+}
+
+function including({ actor, inputs }: LintConfig, context: PipelineContext): IncludeContext {
+  return { ...context, reader: actor, inputs };
 }
 
 function isCommitId(text: string): boolean {

@@ -1,11 +1,25 @@
 import { createHash } from 'node:crypto';
-import { type ConfigFiles, parseConfig, type ParsedConfig, type PipelineContext } from '#libs/ci-config';
+import {
+  type ConfigFiles,
+  noFiles,
+  parseConfig,
+  type ParsedConfig,
+  type PipelineContext,
+  type ProjectRefusal,
+  type WantedFiles,
+} from '#libs/ci-config';
 import { ByteCache } from '../repositories/byte-cache.js';
 import type { Repositories } from '../repositories/repositories.js';
 import type { RepositoryAddress } from '../repositories/repository-address.js';
+import { CommitNotFound, FileTooLarge } from '../repositories/repository-errors.js';
+import { CommitFiles } from './commit-files.js';
+import type { IncludedProjects, Reader } from './included-projects.js';
 
-/** What decides what a file becomes, besides other files: the variables that `include` may look at, and values for `spec:inputs`. */
+/** What decides what a file becomes, besides other files. */
 export interface IncludeContext extends Pick<PipelineContext, 'predefined' | 'projectVariables' | 'pipelineVariables'> {
+  /** As whom files of other projects are read. */
+  reader: Reader;
+  /** Values for `spec:inputs`. */
   inputs?: Record<string, unknown> | undefined;
 }
 
@@ -30,21 +44,26 @@ const growth = 20;
 const cacheBytes = 128 * 1_048_576;
 /** Includes may include; each round reads what the last one asked for. */
 const deepestIncludes = 150;
+/** GitLab's limit for getting at everything that is included (ci-config.md §5.3). */
+const includesMs = 30_000;
 
 /**
  * Reads and compiles configurations. A file without includes is compiled once per content and inputs, whatever the commit or project; one with
- * includes once per commit; one whose includes depend on variables each time (architecture.md §2.5).
+ * includes once per commit; one whose includes depend on variables or lie in other projects each time, since these may change, and not everybody
+ * may read them (architecture.md §2.5).
  */
 export class CiConfigs {
   readonly #known = new ByteCache<Compiled>(cacheBytes);
 
-  constructor(private readonly repositories: Repositories) {}
+  constructor(
+    private readonly repositories: Repositories,
+    private readonly projects: IncludedProjects,
+  ) {}
 
   /**
    * @param path of the configuration, from the top of the repository
-   * @param context gives the variables that `include` may look at, and the inputs
    * @returns null when the commit has no such file
-   * @throws CommitNotFound, FileTooLarge, RepositoryUnreadable
+   * @throws CommitNotFound, RepositoryUnreadable
    */
   async load(
     address: RepositoryAddress,
@@ -52,7 +71,13 @@ export class CiConfigs {
     path: string,
     context: IncludeContext,
   ): Promise<LoadedConfig | null> {
-    const file = await this.repositories.readFile(address, sha, path);
+    let file;
+    try {
+      file = await this.repositories.readFile(address, sha, path);
+    } catch (error) {
+      if (error instanceof FileTooLarge) return { ...refused(error.message), paths: [] };
+      throw error;
+    }
     if (!file) return null;
     const given = inputsKey(context.inputs);
     const contentKey = `${file.blob}${given}`;
@@ -65,33 +90,49 @@ export class CiConfigs {
   }
 
   /**
-   * Compiles a text whose includes lie in the repository at this commit; nothing is kept.
-   * @throws CommitNotFound, FileTooLarge, RepositoryUnreadable
+   * Compiles a text whose local includes lie in the repository at this commit; nothing is kept.
+   * @param address null: there is no repository
+   * @throws CommitNotFound, RepositoryUnreadable
    */
-  async compile(address: RepositoryAddress, sha: string, text: string, context: IncludeContext): Promise<Compiled> {
-    const texts = new Map<string, string | null>();
-    let paths: readonly string[] | undefined;
+  async compile(
+    address: RepositoryAddress | null,
+    sha: string,
+    text: string,
+    context: IncludeContext,
+  ): Promise<Compiled> {
+    const own = address && new CommitFiles(this.repositories, address, sha);
+    const others = new Map<string, CommitFiles | ProjectRefusal>();
     const { predefined, projectVariables, pipelineVariables, inputs = {} } = context;
     const files: ConfigFiles = {
-      readFile: (path) => texts.get(path),
-      listFiles: () => paths,
+      ...noFiles,
+      ...(own && { readFile: own.readFile, listFiles: own.listFiles }),
+      openProject: (project, ref) => others.get(projectKey({ project, ref })),
       variables: [...predefined, ...projectVariables, ...pipelineVariables],
-      changedFiles: null,
       inputs,
     };
+    const until = Date.now() + includesMs;
     let parsed = parseConfig(text, files);
     for (let round = 0; !parsed.ok && parsed.wanted && round < deepestIncludes; round++) {
-      for (const path of parsed.wanted.files)
-        texts.set(path, (await this.repositories.readFile(address, sha, path))?.text ?? null);
-      if (parsed.wanted.fileList) paths = await this.repositories.listFiles(address, sha);
+      if (Date.now() > until) return refused('Request timed out when fetching configuration files.');
+      const { wanted } = parsed;
+      try {
+        await Promise.all([
+          own?.read(wanted),
+          ...wanted.projects.map((one) => this.#read(one, others, context.reader)),
+        ]);
+      } catch (error) {
+        if (error instanceof FileTooLarge) return refused(error.message);
+        throw error;
+      }
       parsed = parseConfig(text, files);
     }
-    const all = [text, ...texts.values(), JSON.stringify(inputs)].filter((one) => one !== null);
+    const foreign = [...others.values()].flatMap((opened) => (typeof opened === 'string' ? [] : opened.texts));
+    const all = [text, ...(own?.texts ?? []), ...foreign, JSON.stringify(inputs)];
     return {
       parsed,
       mentionsIid: all.some((one) => one.includes('CI_PIPELINE_IID')),
       size: all.reduce((sum, one) => sum + one.length, 0),
-      alone: texts.size === 0 && !paths,
+      alone: (own?.untouched ?? true) && others.size === 0,
     };
   }
 
@@ -99,6 +140,37 @@ export class CiConfigs {
   async paths(address: RepositoryAddress, sha: string, parsed: ParsedConfig): Promise<readonly string[]> {
     return parsed.ok && parsed.config.usesFileList ? this.repositories.listFiles(address, sha) : [];
   }
+
+  async #read(
+    wanted: WantedFiles['projects'][number],
+    others: Map<string, CommitFiles | ProjectRefusal>,
+    reader: Reader,
+  ): Promise<void> {
+    const key = projectKey(wanted);
+    const opened = others.get(key) ?? (await this.projects.open(wanted.project, wanted.ref, reader));
+    others.set(key, opened);
+    if (typeof opened === 'string') return;
+    try {
+      await opened.read(wanted);
+    } catch (error) {
+      if (!(error instanceof CommitNotFound)) throw error;
+      others.set(key, 'no such ref');
+    }
+  }
+}
+
+function projectKey({ project, ref }: Pick<WantedFiles['projects'][number], 'project' | 'ref'>): string {
+  return JSON.stringify([project, ref]);
+}
+
+/** A configuration that could not even be looked at. */
+function refused(message: string): Compiled {
+  return {
+    parsed: { ok: false, problems: [{ message }], includes: [], cacheable: false },
+    mentionsIid: false,
+    size: 0,
+    alone: false,
+  };
 }
 
 /** Tells configurations with inputs apart; empty for none. A digest, since the values are the caller's and may be long. */

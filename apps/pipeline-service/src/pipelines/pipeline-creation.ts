@@ -127,6 +127,7 @@ export class PipelineCreation {
     const context = planningContext(this.server, project, resolved, pipeline.protected, order);
     const file = await this.configs.load(project.address, resolved.sha, project.ciConfigPath ?? defaultConfigPath, {
       ...context,
+      reader: order.actor,
       inputs: order.inputs,
     });
     if (!file) return refusal(order, { status: 400, message: 'Missing CI config file' });

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { apiVersion } from '#libs/contracts';
 import { Outbox } from '#libs/persistence';
 import { DataSource } from 'typeorm';
+import { Accounts } from '../accounts.js';
 import { PipelineServiceConfig } from '../config.js';
 import { LintHandler } from '../lint/lint.handler.js';
 import { Log } from '../log.js';
@@ -12,6 +13,7 @@ import { Repositories } from '../repositories/repositories.js';
 import { CiConfigs } from './ci-configs.js';
 import { CreatedPipelines } from './created-pipelines.repository.js';
 import { CreatePipelinesHandler } from './create-pipelines.handler.js';
+import { IncludedProjects } from './included-projects.js';
 import { JobsHandler } from './jobs.handler.js';
 import { KeptCommits } from './kept-commits.js';
 import { PipelineCreation } from './pipeline-creation.js';
@@ -24,10 +26,12 @@ import { UsersHandler } from './users.handler.js';
   imports: [ProjectsModule],
   controllers: [CreatePipelinesHandler, PipelinesHandler, JobsHandler, UsersHandler, LintHandler],
   providers: [
+    Accounts,
+    IncludedProjects,
     {
       provide: CiConfigs,
-      useFactory: (repositories: Repositories) => new CiConfigs(repositories),
-      inject: [Repositories],
+      useFactory: (repositories: Repositories, projects: IncludedProjects) => new CiConfigs(repositories, projects),
+      inject: [Repositories, IncludedProjects],
     },
     {
       provide: CreatedPipelines,

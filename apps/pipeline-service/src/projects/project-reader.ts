@@ -66,6 +66,15 @@ export class ProjectReader {
     return new Map(rows.map((row) => [row.id, this.#open(row)]));
   }
 
+  /** The project that has this full path now, in whatever case; former paths lead nowhere. Undefined when there is none. */
+  async byPath(path: string): Promise<ProjectForCreation | undefined> {
+    const [found]: { id: number }[] = await this.database.query(
+      `select id from pipelines.projects where lower(full_path) = lower($1) and state = 'active'`,
+      [path],
+    );
+    return found && (await this.load([found.id])).get(found.id);
+  }
+
   #open({ importUrl, importCredentials, ...project }: Row): ProjectForCreation {
     return {
       ...project,
