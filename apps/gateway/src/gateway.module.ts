@@ -17,6 +17,7 @@ import { Readiness } from './health/readiness.js';
 import { createGateway } from './http/create-app.js';
 import { JobOrdersController } from './jobs/job-orders.controller.js';
 import { JobsController } from './jobs/jobs.controller.js';
+import { BridgesController } from './jobs/bridges.controller.js';
 import { JobsRateLimit } from './jobs/jobs-rate-limit.js';
 import { LintController } from './lint/lint.controller.js';
 import { Log } from './log.js';
@@ -102,6 +103,7 @@ class GatewayModule {
         PipelinesController,
         PipelineOrdersController,
         JobsController,
+        BridgesController,
         JobOrdersController,
         SettingsController,
       ],

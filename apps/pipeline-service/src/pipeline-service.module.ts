@@ -13,6 +13,7 @@ import { DataSource } from 'typeorm';
 import { Bus } from '#libs/messaging';
 import { Outbox } from '#libs/persistence';
 import { NestLog } from '#libs/process';
+import { BridgesModule } from './bridges/bridges.module.js';
 import { PipelineServiceConfig } from './config.js';
 import { Log } from './log.js';
 import { Repositories, type RepositoriesOptions } from './repositories/repositories.js';
@@ -55,7 +56,7 @@ class PipelineServiceModule {
     return {
       module: PipelineServiceModule,
       global: true,
-      imports: [PipelinesModule, RunnersModule, ProjectsModule],
+      imports: [PipelinesModule, BridgesModule, RunnersModule, ProjectsModule],
       providers: [
         { provide: PipelineServiceConfig, useValue: config },
         { provide: DataSource, useValue: database },

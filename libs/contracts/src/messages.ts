@@ -10,6 +10,7 @@ import {
   FindLatestArchive,
   KeepArtifacts,
 } from './artifact.js';
+import { BridgeDue, ListBridges } from './bridge.js';
 import { CancelJob, EraseJob, ListPipelineJobs, ListProjectJobs, PlayJob, RetryJob, ShowJob } from './job-requests.js';
 import { JobQueued, JobStatusChanged } from './job.js';
 import { LintConfig } from './lint.js';
@@ -85,6 +86,7 @@ const events = [
   PipelineStatusChanged,
   JobQueued,
   JobStatusChanged,
+  BridgeDue,
   ArtifactsRemoved,
   ProjectDeleted,
   TriggerTokenAdded,
@@ -154,6 +156,7 @@ const requests = [
   RetryJob,
   PlayJob,
   EraseJob,
+  ListBridges,
   AddArtifact,
   FindArchive,
   FindLatestArchive,

@@ -52,6 +52,8 @@ export interface PipelineVariableFacts {
   key: string;
   value: string;
   type: VariableType;
+  /** Whether dollar signs in the value stand for themselves. */
+  raw?: boolean;
 }
 
 /** The variables of a pipeline as stored: a Developer sees those of pipelines they started (trigger-api.md §3.3). */

@@ -1,4 +1,5 @@
 import { ArtifactsRemoved } from './artifact.js';
+import { BridgeDue } from './bridge.js';
 import { PipelineCreated, PipelineDeleted } from './pipeline.js';
 import { ProjectDeleted } from './project-events.js';
 import { PipelineTriggered, TriggerOutcome } from './trigger-request.js';
@@ -7,6 +8,7 @@ import { UserChanged } from './user-requests.js';
 /** Which service keeps which events until it has handled them: `<service>.<type>`, as their queues and what is parked there are called. */
 export const workQueues = [
   `pipeline-service.${PipelineTriggered.type}`,
+  `pipeline-service.${BridgeDue.type}`,
   `gateway.${TriggerOutcome.type}`,
   `token-service.${PipelineCreated.type}`,
   `token-service.${PipelineDeleted.type}`,

@@ -9,13 +9,13 @@ export class PipelineVariableResponse {
   @ApiProperty({ description: 'Whether dollar signs in the value stand for themselves' }) raw!: boolean;
 }
 
-export function presentPipelineVariable({ type, key, value }: PipelineVariableFacts): PipelineVariableResponse {
-  return { variable_type: type, key, value, raw: false };
-}
-
-/** A job that starts another pipeline. Nothing here makes one, so that lists of them are empty. */
-export class BridgeResponse {
-  @ApiProperty({ type: 'integer' }) id!: number;
+export function presentPipelineVariable({
+  type,
+  key,
+  value,
+  raw = false,
+}: PipelineVariableFacts): PipelineVariableResponse {
+  return { variable_type: type, key, value, raw };
 }
 
 /** What is known of a pipeline's tests: nothing, since reports of tests are not read (trigger-api.md §4.1). */

@@ -11,7 +11,6 @@ import { Parameters } from '../http/parameters.decorator.js';
 import { Services } from '../services.js';
 import { filtersOf, PipelineFilters } from './pipeline-filters.js';
 import {
-  BridgeResponse,
   emptyTestReport,
   PipelineVariableResponse,
   presentPipelineVariable,
@@ -98,18 +97,6 @@ export class PipelinesController {
     const actor = actorOf(signedIn(viewer));
     const variables = await this.services.ask(ShowPipelineVariables, { projectId: project.id, pipelineId, actor });
     return variables.map(presentPipelineVariable);
-  }
-
-  @Get([':pipeline_id/bridges', ':pipeline_id/trigger_jobs'])
-  @Needs('read-pipelines', { jobToken: true })
-  @Endpoint({ summary: 'List the jobs that start other pipelines', returns: [BridgeResponse], errors: [403, 404] })
-  async bridges(
-    @Project() project: ProjectAddress,
-    @Parameters(ThisPipeline) { pipeline_id: pipelineId }: ThisPipeline,
-    @RequestedPage() page: Page,
-  ): Promise<BridgeResponse[]> {
-    await this.services.ask(ShowPipeline, { projectId: project.id, pipelineId });
-    return page.answer([], { total: 0 });
   }
 
   @Get(':pipeline_id/test_report')

@@ -61,19 +61,22 @@ export class CiConfigs {
   ) {}
 
   /**
-   * @param path of the configuration, from the top of the repository
+   * @param source path of the configuration from the top of the repository, or its text
    * @returns null when the commit has no such file
    * @throws CommitNotFound, RepositoryUnreadable
    */
   async load(
     address: RepositoryAddress,
     sha: string,
-    path: string,
+    source: { path: string } | { text: string },
     context: IncludeContext,
   ): Promise<LoadedConfig | null> {
     let file;
     try {
-      file = await this.repositories.readFile(address, sha, path);
+      file =
+        'text' in source
+          ? { blob: `text ${digest(source.text)}`, text: source.text }
+          : await this.repositories.readFile(address, sha, source.path);
     } catch (error) {
       if (error instanceof FileTooLarge) return { ...refused(error.message), paths: [] };
       throw error;
@@ -81,7 +84,7 @@ export class CiConfigs {
     if (!file) return null;
     const given = inputsKey(context.inputs);
     const contentKey = `${file.blob}${given}`;
-    const commitKey = `${address.projectId} ${sha} ${path}${given}`;
+    const commitKey = `${address.projectId} ${sha} ${'path' in source ? source.path : file.blob}${given}`;
     const known = this.#known.get(contentKey) ?? this.#known.get(commitKey);
     const config = known ?? (await this.compile(address, sha, file.text, context));
     if (!known && config.parsed.cacheable)
@@ -176,5 +179,9 @@ function refused(message: string): Compiled {
 /** Tells configurations with inputs apart; empty for none. A digest, since the values are the caller's and may be long. */
 function inputsKey(inputs: IncludeContext['inputs']): string {
   if (!inputs || Object.keys(inputs).length === 0) return '';
-  return ` ${createHash('sha256').update(JSON.stringify(inputs)).digest('base64')}`;
+  return ` ${digest(JSON.stringify(inputs))}`;
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('base64');
 }

@@ -1,4 +1,11 @@
-import { JobQueued, PipelineCreated, type PipelineFacts, type Status, type TriggerOutcome } from '#libs/contracts';
+import {
+  BridgeDue,
+  JobQueued,
+  PipelineCreated,
+  type PipelineFacts,
+  type Status,
+  type TriggerOutcome,
+} from '#libs/contracts';
 import { Batches, isDataError, type Outbox, retrying } from '#libs/persistence';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { ResolvedRef } from '../repositories/repositories.js';
@@ -6,7 +13,14 @@ import type { CreationRefusal } from './creation-checks.js';
 import type { PipelineOrder } from './pipeline-order.js';
 import { readPipelines } from './pipelines.repository.js';
 import { addPlans, type Plan } from './plans.repository.js';
-import { type Claimed, projectGone, type StoredRefusal, storedRefusal, writePipelines } from './write-pipelines.js';
+import {
+  type Claimed,
+  type Insertions,
+  projectGone,
+  type StoredRefusal,
+  storedRefusal,
+  writePipelines,
+} from './write-pipelines.js';
 
 /** A pipeline as it will be stored, but for its numbers. */
 export interface PlannedPipeline {
@@ -96,15 +110,18 @@ export class CreatedPipelines {
   async #write(sorted: Decision[], outcomes: Map<string, TriggerOutcome>): Promise<Decision[]> {
     const actors = this.#unknownUsers(sorted);
     const now = new Date();
-    const insertSaid = (rows: string): string => this.#outbox.insertion(PipelineCreated, rows);
+    const insertions: Insertions = {
+      created: (rows) => this.#outbox.insertion(PipelineCreated, rows),
+      bridges: (rows) => this.#outbox.insertion(BridgeDue, rows),
+    };
     const counted = sorted.some(({ rate }) => rate && rate.limit > 0);
     const { decisions, written } = await retrying(() =>
       counted
         ? this.#database.transaction(async (manager) => {
             const decisions = await withinCreationLimit(manager, sorted, now);
-            return { decisions, written: await writePipelines(manager, decisions, actors, insertSaid, now) };
+            return { decisions, written: await writePipelines(manager, decisions, actors, insertions, now) };
           })
-        : writePipelines(this.#database, sorted, actors, insertSaid, now).then((written) => ({
+        : writePipelines(this.#database, sorted, actors, insertions, now).then((written) => ({
             decisions: sorted,
             written,
           })),

@@ -51,9 +51,14 @@ const minimumLevels: Record<string, number> = {
 const variableName = /^\w{1,255}$/;
 
 /** Checks 8 and 9. */
-export function checkVariables(project: CheckedProject, { actor, variables }: PipelineOrder): CreationRefusal | null {
+export function checkVariables(
+  project: CheckedProject,
+  { actor, variables, child }: PipelineOrder,
+): CreationRefusal | null {
   if (
     variables.length > 0 &&
+    // Those of a child come from the file itself, and from a call that was checked.
+    !child &&
     actor.accessLevel < (minimumLevels[project.variablesMinimumRole] ?? AccessLevel.Developer)
   )
     return refuse('Insufficient permissions to set pipeline variables');

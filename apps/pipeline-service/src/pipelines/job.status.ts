@@ -15,7 +15,7 @@ export type JobHappening =
   | 'block'
   /** Its turn has come and it waits for a time. */
   | 'delay'
-  /** What came before ended in a way it does not want. */
+  /** What came before ended in a way it does not want; or the pipeline whose status it takes over was skipped. */
   | 'skip'
   /** What it was skipped for runs after all. */
   | 'revive'
@@ -45,7 +45,13 @@ const table: Record<Status, Row> = {
   manual: { play: 'pending', cancel: 'canceled' },
   scheduled: { play: 'pending', cancel: 'canceled' },
   pending: { pick: 'running', succeed: 'success', fail: 'failed', cancel: 'canceled' },
-  running: { succeed: 'success', fail: 'failed', 'cancel-gracefully': 'canceling', cancel: 'canceled' },
+  running: {
+    succeed: 'success',
+    fail: 'failed',
+    skip: 'skipped',
+    'cancel-gracefully': 'canceling',
+    cancel: 'canceled',
+  },
   canceling: { succeed: 'canceled', fail: 'canceled', cancel: 'canceled' },
   skipped: { revive: 'created' },
   success: {},

@@ -39,6 +39,7 @@ interface Found {
   userId: number | null;
   graceful: boolean;
   erasable: boolean;
+  bridge: boolean;
   ref: string;
   tag: boolean;
 }
@@ -79,7 +80,8 @@ export class JobsHandler {
 
   @MessagePattern(ShowJob.pattern)
   async show(@Payload() { projectId, jobId }: ShowJob): Promise<JobFacts> {
-    await find(this.database, projectId, jobId);
+    // GitLab shows jobs that stand for other pipelines in their own list alone.
+    if ((await find(this.database, projectId, jobId)).bridge) throw notFound();
     return facts(this.database, jobId);
   }
 
@@ -177,7 +179,7 @@ async function find(sql: Sql, projectId: number, jobId: number): Promise<Found> 
     `select job.id, job.pipeline_id as "pipelineId", job.name, job.status, job."when", job.retried, job.user_id as "userId",
        job.status = 'running' and job.runner_cancels_gracefully as graceful,
        job.status in ('success', 'failed', 'canceled') and job.erased_at is null
-         and (job.trace_size is not null or exists (select from pipelines.artifacts where job_id = job.id and storage_key is not null)) as erasable,
+         and (job.trace_size is not null or exists (select from pipelines.artifacts where job_id = job.id and storage_key is not null)) as erasable, job.bridge,
        pipeline.ref, pipeline.tag
      from pipelines.jobs as job join pipelines.pipelines as pipeline on pipeline.id = job.pipeline_id
      where job.id = $1 and job.project_id = $2`,

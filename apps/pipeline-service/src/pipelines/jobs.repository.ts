@@ -109,7 +109,7 @@ export interface JobFilter {
 }
 
 const filter = `project_id = $1 and ($2::bigint is null or pipeline_id = $2) and ($3::text[] is null or status = any($3))
-  and ($4 or not retried) and ($5::bigint is null or id < $5)`;
+  and not bridge and ($4 or not retried) and ($5::bigint is null or id < $5)`;
 
 function filterValues({ projectId, pipelineId, scope, includeRetried, before }: JobFilter): unknown[] {
   return [projectId, pipelineId ?? null, scope ?? null, includeRetried, before ?? null];

@@ -61,13 +61,18 @@ export class PipelineCreation {
     return outcome;
   }
 
+  /** What came of a request before; undefined when nothing has yet. */
+  async outcomeOf(requestId: string): Promise<TriggerOutcome | undefined> {
+    return (await this.created.stored(this.database, [requestId])).get(requestId);
+  }
+
   private async decide(order: PipelineOrder, project: ProjectForCreation | undefined): Promise<Decision> {
     if (isTooOld(order.receivedAt, new Date())) return refusal(order, { status: 422, message: tooOldMessage });
     if (!project) return refusal(order, { status: 404, message: '404 Not Found' });
     const refused = checkProjectAndActor(checked(project), order);
     if (refused) return refusal(order, refused);
 
-    const found = await this.resolve(project, order);
+    const found = order.child?.resolved ?? (await this.resolve(project, order));
     const protection = protectedRef(project.protection, found.type, found.ref);
     const forbidden = checkProtectedRef(found.ref, protection.allowed(order.actor.accessLevel, order.actor.admin));
     if (forbidden) return refusal(order, forbidden);
@@ -81,7 +86,7 @@ export class PipelineCreation {
     const badNames = planned.refusal ? null : checkVariableNames(order);
     return {
       ...(badNames ? refusal(order, badNames) : planned),
-      rate: { sha: found.sha, limit: project.pipelineLimitPerProjectUserSha },
+      rate: { sha: found.sha, limit: order.child ? 0 : project.pipelineLimitPerProjectUserSha },
     };
   }
 
@@ -125,7 +130,8 @@ export class PipelineCreation {
   ): Promise<Decision> {
     if (!project.address) return refusal(order, { status: 400, message: 'Reference not found' });
     const context = planningContext(this.server, project, resolved, pipeline.protected, order);
-    const file = await this.configs.load(project.address, resolved.sha, project.ciConfigPath ?? defaultConfigPath, {
+    const source = order.child ? { text: order.child.config } : { path: project.ciConfigPath ?? defaultConfigPath };
+    const file = await this.configs.load(project.address, resolved.sha, source, {
       ...context,
       reader: order.actor,
       inputs: order.inputs,

@@ -40,6 +40,10 @@ async function count(sql: Sql, where: string[], values: unknown[]): Promise<numb
   return row?.total ?? 0;
 }
 
+function notChild(table: string): string {
+  return `${table}.source <> 'parent_pipeline'`;
+}
+
 function conditions(request: ListPipelines): { where: string[]; values: unknown[] } {
   const where: string[] = [];
   const values: unknown[] = [];
@@ -51,6 +55,8 @@ function conditions(request: ListPipelines): { where: string[]; values: unknown[
   also('pipeline.project_id = ?', request.projectId);
   also('pipeline.status = ?', request.status);
   also('pipeline.source = ?', request.source);
+  // Children are found by their parents; a list has them only when it is asked for them.
+  if (!request.source) where.push(notChild('pipeline'));
   also('pipeline.ref = ?', request.ref);
   also('pipeline.sha = ?', request.sha);
   also('owner.username = ?', request.username);
@@ -65,7 +71,7 @@ function conditions(request: ListPipelines): { where: string[]; values: unknown[
   if (request.scope === 'branches' || request.scope === 'tags') {
     also('pipeline.tag = ?', request.scope === 'tags');
     where.push(`not exists (select from pipelines.pipelines as newer where newer.project_id = pipeline.project_id
-      and newer.ref = pipeline.ref and newer.tag = pipeline.tag and newer.id > pipeline.id)`);
+      and newer.ref = pipeline.ref and newer.tag = pipeline.tag and newer.id > pipeline.id and ${notChild('newer')})`);
   }
   return { where, values };
 }

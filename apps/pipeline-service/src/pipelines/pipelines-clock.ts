@@ -1,3 +1,4 @@
+import { BridgeDue } from '#libs/contracts';
 import type { Logger } from 'pino';
 import type { Outbox } from '#libs/persistence';
 import type { DataSource } from 'typeorm';
@@ -7,12 +8,14 @@ import { lockPipelines, moveJobs, processPipeline } from './statuses.repository.
 const tickMs = 1_000;
 const cleanEveryMs = 3_600_000;
 const cleanAgainMs = 10_000;
+const bridgesEveryMs = 10_000;
 
 /** What time brings about: delayed jobs start, outcomes that nobody will ask for again go. Any replica may do it, one at a time. */
 export class PipelinesClock {
   #timer: NodeJS.Timeout | undefined;
   #ticking: Promise<void> = Promise.resolve();
   #cleanAt = 0;
+  #lookedAt = 0;
 
   constructor(
     private readonly database: DataSource,
@@ -33,8 +36,25 @@ export class PipelinesClock {
     await this.#ticking;
   }
 
+  /** Jobs whose pipeline was deleted, or whose project was, hear nothing of it. */
+  async #wakeBridges(now: Date): Promise<void> {
+    if (now.getTime() - this.#lookedAt < bridgesEveryMs) return;
+    this.#lookedAt = now.getTime();
+    const orphans = (await this.database.query(
+      `select job.id from pipelines.jobs as job
+       where bridge and status = 'running' and linked_pipeline_id is not null
+         and not exists (select from pipelines.pipelines as linked where linked.id = linked_pipeline_id) limit 100`,
+    )) as { id: number }[];
+    if (orphans.length > 0)
+      await this.outbox.transaction((_, say) => {
+        for (const { id } of orphans) say(BridgeDue, { jobId: id });
+        return Promise.resolve();
+      });
+  }
+
   async tick(now: Date): Promise<void> {
     await this.#startDelayed(now);
+    await this.#wakeBridges(now);
     if (now.getTime() >= this.#cleanAt) await this.#clean(now);
   }
 

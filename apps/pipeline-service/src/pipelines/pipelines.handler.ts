@@ -26,14 +26,14 @@ import { ProjectReader } from '../projects/project-reader.js';
 import type { ProtectionRules } from '../protected-refs/protected-ref.js';
 import { Repositories } from '../repositories/repositories.js';
 import { RepositoryUnreadable } from '../repositories/repository-errors.js';
-import { cancelable } from './job.status.js';
+import { cancelPipelines, withChildren } from './cancel-pipelines.js';
 import { repeatJobs, reviveDownstream } from './job-attempts.js';
 import { PipelineCreation } from './pipeline-creation.js';
 import { listPipelines } from './pipeline-list.js';
 import { checkMayRun, mayReadVariables } from './pipeline-rights.js';
 import { readPipelines, type Sql } from './pipelines.repository.js';
 import { removeUnusedPlan } from './plans.repository.js';
-import { lockPipelines, moveJobs, processPipeline } from './statuses.repository.js';
+import { lockPipelines, processPipeline } from './statuses.repository.js';
 
 interface Found {
   userId: number | null;
@@ -78,7 +78,7 @@ export class PipelinesHandler {
         throw forbidden();
       });
     const [newest] = (await this.database.query(
-      'select id from pipelines.pipelines where project_id = $1 and sha = $2 and ref = $3 order by id desc limit 1',
+      `select id from pipelines.pipelines where project_id = $1 and sha = $2 and ref = $3 and source <> 'parent_pipeline' order by id desc limit 1`,
       [projectId, tip.sha, tip.ref],
     )) as { id: number }[];
     if (!newest) throw forbidden();
@@ -117,17 +117,9 @@ export class PipelinesHandler {
     return this.outbox.transaction(async (manager, say) => {
       const found = await find(manager, projectId, pipelineId);
       checkMayRun({ ...found, protection }, actor);
-      await lockPipelines(manager, [pipelineId]);
-      const now = new Date();
-      const jobs = (await manager.query(
-        `select id, status = 'running' and runner_cancels_gracefully as graceful
-         from pipelines.jobs where pipeline_id = $1 and not retried and status = any($2)`,
-        [pipelineId, cancelable],
-      )) as { id: number; graceful: boolean }[];
-      const ids = (graceful: boolean): number[] => jobs.filter((job) => job.graceful === graceful).map(({ id }) => id);
-      await moveJobs(manager, say, ids(true), 'cancel-gracefully', now);
-      await moveJobs(manager, say, ids(false), 'cancel', now);
-      await processPipeline(manager, say, pipelineId, now);
+      const ids = await withChildren(manager, pipelineId);
+      await lockPipelines(manager, ids);
+      await cancelPipelines(manager, say, ids, new Date());
       return facts(manager, pipelineId);
     });
   }

@@ -61,6 +61,7 @@ import { UsersHandler } from './users.handler.js';
       inject: [DataSource, Outbox, Log],
     },
   ],
+  exports: [Accounts, PipelineCreation],
 })
 export class PipelinesModule implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(private readonly clock: PipelinesClock) {}

@@ -52,8 +52,8 @@ export function planningContext(
     userVariables: userVariables(actor),
     projectVariables: settingsVariables(project, protectedRef),
     // The payload may hold anything; what looks like a variable in it is none.
-    pipelineVariables: variables.map(({ key, value, type }) =>
-      type === 'file' ? { key, value, file: true, raw: true } : { key, value },
+    pipelineVariables: variables.map(({ key, value, type, raw = false }) =>
+      type === 'file' ? { key, value, file: true, raw: true } : { key, value, raw },
     ),
     listFiles: () => [],
     changedFiles: null,

@@ -52,6 +52,11 @@ export async function addPlans(database: DataSource, plans: Plan[]): Promise<voi
   });
 }
 
+/** Whether a job stands for another pipeline, and runs nothing itself. */
+function isBridge({ trigger, mirrors }: Job): boolean {
+  return trigger !== undefined || mirrors !== undefined;
+}
+
 /** The columns of `pipelines.planned_jobs`. */
 function jobRow(planId: number, position: number, { job, status, timeout }: FirstJob): object {
   return {
@@ -67,6 +72,7 @@ function jobRow(planId: number, position: number, { job, status, timeout }: Firs
     needs: job.needs,
     tags: job.tags,
     timeout_seconds: timeout,
+    bridge: isBridge(job),
     definition: job,
   };
 }

@@ -1,5 +1,5 @@
 import { compositeStatus, nextStatuses } from '#libs/ci-config';
-import { JobQueued, JobStatusChanged, PipelineStatusChanged, type Status } from '#libs/contracts';
+import { BridgeDue, JobQueued, JobStatusChanged, PipelineStatusChanged, type Status } from '#libs/contracts';
 import type { Say } from '#libs/persistence';
 import type { EntityManager } from 'typeorm';
 import { type JobHappening, transitions } from './job.status.js';
@@ -95,7 +95,7 @@ export async function moveJobs(
          token_hash = case move.target when 'pending' then null else token_hash end
      from unnest($2::text[], $3::text[]) as move (source, target)
      where job.id = any($1::bigint[]) and job.status = move.source
-     returning job.id, job.pipeline_id as "pipelineId", job.project_id as "projectId", job.name, job.status, job.version, job.tags, job.protected`,
+     returning job.id, job.pipeline_id as "pipelineId", job.project_id as "projectId", job.name, job.status, job.version, job.tags, job.protected, job.bridge`,
     [
       jobIds,
       possible.map(({ from }) => from),
@@ -116,12 +116,15 @@ export async function moveJobs(
       version: number;
       tags: string[];
       protected: boolean;
+      bridge: boolean;
     }[],
     number,
   ];
-  for (const { id, pipelineId, projectId, name, status, version, tags, protected: isProtected } of rows) {
+  for (const { id, pipelineId, projectId, name, status, version, tags, protected: isProtected, bridge } of rows) {
     say(JobStatusChanged, { jobId: id, pipelineId, projectId, name, status, version });
-    if (status === 'pending') say(JobQueued, { jobId: id, projectId, tags, protected: isProtected });
+    if (status === 'pending')
+      if (bridge) say(BridgeDue, { jobId: id });
+      else say(JobQueued, { jobId: id, projectId, tags, protected: isProtected });
   }
   return rows.map(({ id }) => id);
 }
@@ -189,7 +192,8 @@ async function movePipeline(
          started_at = coalesce(started_at, $5), finished_at = case when $6 then $4::timestamptz end, duration = case when $6 then $7::int end,
          coverage = case when $6 then $8::double precision end
      where id = $1 and status = $9
-     returning version`,
+     returning version,
+       array(select job.id from pipelines.jobs as job where job.linked_pipeline_id = pipelines.id and not job.retried) as bridges`,
     [
       pipelineId,
       status,
@@ -201,9 +205,11 @@ async function movePipeline(
       finished ? averageCoverage(jobs) : null,
       shown.status,
     ],
-  )) as [{ version: number }[], number];
-  if (moved && status !== shown.status)
-    say(PipelineStatusChanged, { pipelineId, projectId: shown.projectId, status, version: moved.version });
+  )) as [{ version: number; bridges: string[] }[], number];
+  if (!moved || status === shown.status) return;
+  say(PipelineStatusChanged, { pipelineId, projectId: shown.projectId, status, version: moved.version });
+  if (finished || isPipelineFinished(shown.status))
+    for (const id of moved.bridges) say(BridgeDue, { jobId: Number(id) });
 }
 
 function firstStart(jobs: JobRow[]): Date | null {

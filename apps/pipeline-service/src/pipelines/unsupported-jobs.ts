@@ -6,11 +6,9 @@ import type { Job } from '#libs/ci-config';
  */
 export function unsupportedIn(jobs: readonly Job[]): string | null {
   for (const job of jobs) {
-    const keywords = [
-      job.trigger && 'trigger',
-      (job.mirrors ?? job.pipelineNeeds) && 'needs:pipeline',
-      job.options.release && 'release',
-    ].filter((keyword) => keyword !== undefined);
+    const keywords = [job.pipelineNeeds && 'needs:pipeline:job', job.options.release && 'release'].filter(
+      (keyword) => keyword !== undefined,
+    );
     if (keywords.length > 0) return `jobs:${job.name} ${keywords.join(', ')} is not supported by this server`;
   }
   return null;

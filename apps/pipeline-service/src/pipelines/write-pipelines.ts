@@ -15,6 +15,13 @@ export interface Claimed {
   gone: boolean;
 }
 
+/** SQL that writes the rows of a query as events (`Outbox.insertion`). */
+export interface Insertions {
+  created(rows: string): string;
+  /** Jobs that stand for other pipelines and are due. */
+  bridges(rows: string): string;
+}
+
 export interface Written {
   claimed: Claimed[];
   /** Requests whose plan is not stored; nothing was written for them. */
@@ -35,17 +42,17 @@ export interface Written {
  *
  * @param decisions of different requests, in the order of the pipelines' numbers
  * @param users whose names may not be stored yet, in order
- * @param insertSaid SQL that writes the rows of a query as events (`Outbox.insertion`)
  */
 export async function writePipelines(
   sql: Sql,
   decisions: Decision[],
   users: PipelineOrder['actor'][],
-  insertSaid: (rows: string) => string,
+  insertions: Insertions,
   now: Date,
 ): Promise<Written> {
   const created = `select json_build_object('pipelineId', id, 'projectId', project_id, 'triggerId', trigger_id, 'createdAt', $4::text) as data
     from new_pipelines`;
+  const bridges = `select json_build_object('jobId', id) as data from new_jobs where status = 'pending' and bridge`;
   const [row] = (await sql.query(
     `with decided as materialized (
        select row_number() over () as position, decided.* from json_to_recordset($1) as decided (request_id uuid, project_id bigint, creates boolean,
@@ -87,27 +94,29 @@ export async function writePipelines(
        returning id, project_id, protected, user_id, plan_id, trigger_id
      ), new_jobs as (
        insert into pipelines.jobs (pipeline_id, project_id, plan_id, position, name, stage, stage_idx, status, "when", allow_failure, scheduling,
-         needs, tags, protected, user_id, timeout_seconds, created_at, updated_at, queued_at, scheduled_at)
+         needs, tags, protected, user_id, timeout_seconds, bridge, created_at, updated_at, queued_at, scheduled_at)
        select pipeline.id, pipeline.project_id, plan_id, job.position, job.name, job.stage, job.stage_idx, job.status, job."when", job.allow_failure,
-         job.scheduling, job.needs, job.tags, pipeline.protected, pipeline.user_id, job.timeout_seconds, $2, $2,
+         job.scheduling, job.needs, job.tags, pipeline.protected, pipeline.user_id, job.timeout_seconds, job.bridge, $2, $2,
          case job.status when 'pending' then $2 end,
          case job.status when 'scheduled' then $2 + make_interval(secs => (job.definition ->> 'startIn')::int) end
        from new_pipelines as pipeline join pipelines.planned_jobs as job using (plan_id) order by pipeline.id, job.position
-       returning id, project_id, status, tags, protected
+       returning id, project_id, status, tags, protected, bridge
      ), new_users as (
        insert into pipelines.users (id, username, name, email, state, created_at, updated_at)
        select id, username, name, email, state, "createdAt", $2
        from json_to_recordset($3) as row (id bigint, username text, name text, email text, state text, "createdAt" timestamptz)
        on conflict (id) do nothing
-     ), said as (
-       ${insertSaid(created)}
+     ), said_created as (
+       ${insertions.created(created)}
+     ), said_bridges as (
+       ${insertions.bridges(bridges)}
      )
      select (select coalesce(json_agg(json_build_object('requestId', request_id, 'id', id, 'iid', case when creating then next_iid end, 'gone', gone)), '[]')
              from identified join claimed using (request_id)) as claimed,
        array(select request_id::text from decided where position not in (select position from ready)) as unplanned,
        (select coalesce(json_agg(json_build_object('jobId', id, 'projectId', project_id, 'tags', tags, 'protected', protected)), '[]')
-        from new_jobs where status = 'pending') as queued,
-       (select coalesce(json_agg(said), '[]') from said) as said`,
+        from new_jobs where status = 'pending' and not bridge) as queued,
+       (select coalesce(json_agg(said), '[]') from (select * from said_created union all select * from said_bridges) as said) as said`,
     [
       JSON.stringify(decisions.map(decidedRow)),
       now,

@@ -73,7 +73,7 @@ export async function takeJob(
     const [rows] = (await manager.query(
       `with waiting as materialized (
          select id, project_id from pipelines.jobs
-         where status = 'pending' and runner_id is null
+         where status = 'pending' and runner_id is null and not bridge
            and (case when cardinality(tags) = 0 then $2 else tags <@ $3::text[] end)
            and ($4 = 'not_protected' or protected)
            and ($5 = 'instance_type' or project_id in (select project_id from pipelines.runner_projects where runner_id = $1))
@@ -142,6 +142,6 @@ const mostKinds = 1_000;
 export async function listWaiting(database: DataSource): Promise<(JobOutline & { count: number })[]> {
   return database.query(
     `select project_id as "projectId", tags, protected, count(*)::int as count from pipelines.jobs
-     where status = 'pending' and runner_id is null group by project_id, tags, protected order by min(id) limit ${mostKinds}`,
+     where status = 'pending' and runner_id is null and not bridge group by project_id, tags, protected order by min(id) limit ${mostKinds}`,
   );
 }

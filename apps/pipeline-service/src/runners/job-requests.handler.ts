@@ -29,6 +29,7 @@ import {
   type WaitingRunner,
 } from './job-handout.js';
 import { type HandedOutJob, jobPayload } from './job-payload.js';
+import { readPipelineJob } from './pipeline-job.repository.js';
 
 /** Runners take jobs (runner-api.md §2). */
 @Controller()
@@ -104,21 +105,7 @@ export class JobRequestsHandler {
     jobId: number,
     now: Date,
   ): Promise<{ job: Omit<HandedOutJob, 'dependencies'>; earlier: EarlierJob[]; project: ProjectForCreation }> {
-    const [row] = (await this.database.query(
-      `select job.id, job.name, job.stage, planned.definition, job.timeout_seconds as "timeoutSeconds", job.played_variables as "playedVariables",
-         job.project_id as "projectId", greatest(0, coalesce(extract(epoch from $2 - job.queued_at), 0))::float as waited,
-         json_build_object('id', pipeline.id, 'iid', pipeline.iid, 'source', pipeline.source, 'ref', pipeline.ref, 'tag', pipeline.tag,
-           'tagMessage', pipeline.tag_message, 'protected', pipeline.protected, 'sha', pipeline.sha, 'commit', pipeline.commit,
-           'createdAt', to_char(pipeline.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'name', pipeline.name,
-           'triggerShortToken', pipeline.trigger_short_token, 'variables', pipeline.variables) as pipeline,
-         case when owner.id is not null then json_build_object('id', owner.id, 'username', owner.username, 'name', owner.name, 'email', owner.email) end as "user"
-       from pipelines.jobs as job
-         join pipelines.planned_jobs as planned using (plan_id, position)
-         join pipelines.pipelines as pipeline on pipeline.id = job.pipeline_id
-         left join pipelines.users as owner on owner.id = job.user_id
-       where job.id = $1`,
-      [jobId, now],
-    )) as (Omit<HandedOutJob, 'dependencies'> & { projectId: number })[];
+    const row = await readPipelineJob(this.database, jobId, now);
     const project = row && (await this.projects.load([row.projectId])).get(row.projectId);
     if (!row || !project) throw new Error(`The job ${jobId} or its project is gone`);
     return { job: row, earlier: await readEarlierJobs(this.database, row.pipeline.id), project };

@@ -127,7 +127,7 @@ export class JobSweeper {
     );
     const waiting: Candidate[] = await this.database.query(
       `select job.id, job.pipeline_id as "pipelineId" from pipelines.jobs as job
-       where job.status = 'pending' and job.runner_id is null and (job.queued_at < $2 or (job.queued_at < $3 and not ${servable}))
+       where job.status = 'pending' and job.runner_id is null and not job.bridge and (job.queued_at < $2 or (job.queued_at < $3 and not ${servable}))
        order by job.id limit ${atOnce}`,
       [before(now, onlineSeconds), before(now, this.times.waiting), before(now, this.times.unservable)],
     );

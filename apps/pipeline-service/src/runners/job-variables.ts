@@ -2,6 +2,7 @@ import { expandVariables, type Job, jobPredefinedVariables, type Variable } from
 import {
   pipelineVariables,
   projectVariables,
+  type Server,
   serverVariables,
   userVariables,
 } from '../pipelines/predefined-variables.js';
@@ -21,7 +22,13 @@ export interface SentVariable {
   raw?: true;
 }
 
-type Flagged = Variable & { masked?: boolean; secret?: boolean };
+export type Flagged = Variable & { masked?: boolean; secret?: boolean };
+
+/** What the variables of a job depend on. */
+export type JobFacts = Pick<
+  HandedOutJob,
+  'id' | 'definition' | 'pipeline' | 'user' | 'dependencies' | 'playedVariables'
+>;
 
 /**
  * All variables of a job, one entry per key, in GitLab's order of precedence (ci-config.md §4.1). Values are expanded by one another here; what
@@ -31,27 +38,8 @@ type Flagged = Variable & { masked?: boolean; secret?: boolean };
  * @throws Error when values refer to each other in a circle
  */
 export function jobVariables(job: HandedOutJob, project: ProjectForCreation, handing: HandingOut): SentVariable[] {
-  const { pipeline, definition } = job;
-  const layers: Flagged[] = [
-    ...jobPredefinedVariables({ ...definition, when: definition.when }).map(literal),
-    ...serverVariables(handing.server).map(literal),
-    ...projectVariables(projectIdentity(project), handing.server).map(literal),
-    ...pipelineVariables(pipeline).map(literal),
-    ...runTimeVariables(job, project, handing).map(literal),
-    ...runnerVariables(handing).map(literal),
-    ...definition.variables,
-    ...(job.user ? userVariables(job.user).map(literal) : []),
-    ...job.dependencies.flatMap(({ variables }) => variables.map((variable) => literal({ ...variable, secret: true }))),
-    ...settingsVariables(project, pipeline.protected, definition),
-    ...pipeline.variables.map(({ key, value, type }) => ({
-      key,
-      value,
-      secret: true,
-      // The payload of the call is somebody else's text: nothing in it is a reference.
-      ...(type === 'file' && { file: true, raw: true }),
-    })),
-    ...(job.playedVariables ?? []).map(({ key, value }) => ({ key, value, secret: true })),
-  ];
+  const onRunner = [...handedOutVariables(handing), ...runnerVariables(handing)];
+  const layers = variableLayers(job, project, handing.server, onRunner);
   const expanded = expandVariables(layers, 'runner');
   // Refused when the pipeline was created, but a variable of the project may have been changed since.
   if (!expanded.ok) throw new Error(expanded.error);
@@ -63,6 +51,40 @@ export function jobVariables(job: HandedOutJob, project: ProjectForCreation, han
     ...(variable.file && { file: true as const }),
     ...(variable.raw && { raw: true as const }),
   }));
+}
+
+/**
+ * A job's variables in their layers, later ones winning.
+ * @param onRunner what only a job that a runner has knows of itself
+ */
+export function variableLayers(
+  job: JobFacts,
+  project: ProjectForCreation,
+  server: Server,
+  onRunner: Flagged[],
+): Flagged[] {
+  const { pipeline, definition } = job;
+  return [
+    ...jobPredefinedVariables({ ...definition, when: definition.when }).map(literal),
+    ...serverVariables(server).map(literal),
+    ...projectVariables(projectIdentity(project), server).map(literal),
+    ...pipelineVariables(pipeline).map(literal),
+    ...runTimeVariables(job, project, server).map(literal),
+    ...onRunner.map(literal),
+    ...definition.variables,
+    ...(job.user ? userVariables(job.user).map(literal) : []),
+    ...job.dependencies.flatMap(({ variables }) => variables.map((variable) => literal({ ...variable, secret: true }))),
+    ...settingsVariables(project, pipeline.protected, definition),
+    ...pipeline.variables.map(({ key, value, type, raw = false }) => ({
+      key,
+      value,
+      raw,
+      secret: true,
+      // The payload of the call is somebody else's text: nothing in it is a reference.
+      ...(type === 'file' && { file: true, raw: true }),
+    })),
+    ...(job.playedVariables ?? []).map(({ key, value }) => ({ key, value, secret: true })),
+  ];
 }
 
 /** What a commit's message or a branch's name says is no reference, even where it looks like one. */
@@ -106,14 +128,14 @@ function narrowness({ environmentScope: scope }: ProjectVariable): number {
   return scope.includes('*') ? scope.length - 1 : 1_000 + scope.length;
 }
 
-/** What is known only now that the job is handed out (ci-config.md §4.4, last paragraph). */
+/** What is known only once the pipeline is there (ci-config.md §4.4, last paragraph). */
 function runTimeVariables(
-  job: HandedOutJob,
+  job: Pick<HandedOutJob, 'id' | 'pipeline'>,
   project: ProjectForCreation,
-  { server, token, repositoryUrl, now }: HandingOut,
+  { externalUrl }: Server,
 ): Flagged[] {
   const { pipeline } = job;
-  const url = `${server.externalUrl}/${project.path}`;
+  const url = `${externalUrl}/${project.path}`;
   return [
     { key: 'CI_PIPELINE_ID', value: String(pipeline.id) },
     { key: 'CI_PIPELINE_URL', value: `${url}/-/pipelines/${pipeline.id}` },
@@ -126,6 +148,12 @@ function runTimeVariables(
         ]),
     { key: 'CI_JOB_ID', value: String(job.id) },
     { key: 'CI_JOB_URL', value: `${url}/-/jobs/${job.id}` },
+  ];
+}
+
+/** What is known only now that the job is handed out. */
+function handedOutVariables({ token, repositoryUrl, now }: HandingOut): Flagged[] {
+  return [
     { key: 'CI_JOB_STARTED_AT', value: now.toISOString().replace(/\.\d+Z$/, 'Z') },
     { key: 'CI_JOB_TOKEN', value: token, masked: true },
     { key: 'CI_REPOSITORY_URL', value: repositoryUrl, secret: true },

@@ -8,6 +8,7 @@ import { OutcomesByAge1700000007000 } from './1700000007000-outcomes-by-age.js';
 import { DebugTraces1700000010000 } from './1700000010000-debug-traces.js';
 import { RunnerManagers1700000011000 } from './1700000011000-runner-managers.js';
 import { RunnerRegistration1700000012000 } from './1700000012000-runner-registration.js';
+import { Bridges1700000008000 } from './1700000008000-bridges.js';
 
 /** The pipeline service's part of the database. */
 export const pipelinesSchema: Schema = {
@@ -23,5 +24,6 @@ export const pipelinesSchema: Schema = {
     DebugTraces1700000010000,
     RunnerManagers1700000011000,
     RunnerRegistration1700000012000,
+    Bridges1700000008000,
   ],
 };
