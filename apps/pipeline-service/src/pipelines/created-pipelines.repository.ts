@@ -99,7 +99,7 @@ export class CreatedPipelines {
       left = await this.#write(left, outcomes);
     }
     const others = sorted.map(({ order }) => order.requestId).filter((id) => !outcomes.has(id));
-    const told = others.length === 0 ? outcomes : new Map([...outcomes, ...(await this.#decidedBefore(others))]);
+    const told = others.length === 0 ? outcomes : new Map([...outcomes, ...(await this.stored(others))]);
     return decisions.map(({ order }) => told.get(order.requestId) as TriggerOutcome);
   }
 
@@ -138,8 +138,8 @@ export class CreatedPipelines {
     return sorted.filter(({ order }) => unplanned.has(order.requestId));
   }
 
-  /** Outcomes of requests that were decided before. A pipeline is told as it is now. */
-  async #decidedBefore(requestIds: string[]): Promise<Map<string, TriggerOutcome>> {
+  /** Outcomes of those of the requests that were decided before. A pipeline is told as it is now. */
+  async stored(requestIds: string[]): Promise<Map<string, TriggerOutcome>> {
     const rows = (await this.#database.query(
       'select request_id as "requestId", pipeline_id as "pipelineId", refusal from pipelines.trigger_outcomes where request_id = any($1::uuid[])',
       [requestIds],

@@ -63,7 +63,7 @@ export class PipelineCreation {
 
   /** What came of a request before; undefined when nothing has yet. */
   async outcomeOf(requestId: string): Promise<TriggerOutcome | undefined> {
-    return (await this.created.stored(this.database, [requestId])).get(requestId);
+    return (await this.created.stored([requestId])).get(requestId);
   }
 
   private async decide(order: PipelineOrder, project: ProjectForCreation | undefined): Promise<Decision> {

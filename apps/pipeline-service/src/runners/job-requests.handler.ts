@@ -13,9 +13,11 @@ import { MessagePattern } from '#libs/messaging';
 import { Outbox } from '#libs/persistence';
 import { DataSource } from 'typeorm';
 import { dependenciesOf, type EarlierJob, MissingDependency, readEarlierJobs } from '../artifacts/job-dependencies.js';
+import { pipelineDependencies } from '../artifacts/pipeline-dependencies.js';
 import { PipelineServiceConfig } from '../config.js';
 import { Log } from '../log.js';
 import { finishJob } from '../pipelines/finish-job.js';
+import type { Server } from '../pipelines/predefined-variables.js';
 import { type ProjectForCreation, ProjectReader } from '../projects/project-reader.js';
 import { Repositories } from '../repositories/repositories.js';
 import { cacheKeys, filesAt } from './cache-keys.js';
@@ -29,19 +31,24 @@ import {
   type WaitingRunner,
 } from './job-handout.js';
 import { type HandedOutJob, jobPayload } from './job-payload.js';
+import { variableLayers } from './job-variables.js';
 import { readPipelineJob } from './pipeline-job.repository.js';
 
 /** Runners take jobs (runner-api.md §2). */
 @Controller()
 export class JobRequestsHandler {
+  readonly #server: Server;
+
   constructor(
     private readonly database: DataSource,
     private readonly outbox: Outbox,
     private readonly projects: ProjectReader,
     private readonly repositories: Repositories,
-    private readonly config: PipelineServiceConfig,
+    { externalUrl }: PipelineServiceConfig,
     @Inject(Log) private readonly log: Logger,
-  ) {}
+  ) {
+    this.#server = { externalUrl, ...apiVersion };
+  }
 
   @MessagePattern(RequestJob.pattern)
   async request(@Payload() request: RequestJob): Promise<JobRequestOutcome> {
@@ -59,13 +66,13 @@ export class JobRequestsHandler {
       const jobId = await takeJob(this.outbox, runner, request, now);
       if (jobId === undefined) return undefined;
       // What cannot be read now is no fault of the job's: unacknowledged, it goes back to the queue.
-      const { job, earlier, project } = await this.#read(jobId, now);
+      const { job, earlier, others, project } = await this.#read(jobId, now);
       try {
-        const dependencies = dependenciesOf(job.definition, earlier);
-        const server = { externalUrl: this.config.externalUrl, ...apiVersion };
+        if (others instanceof MissingDependency) throw others;
+        const dependencies = [...dependenciesOf(job.definition, earlier), ...others];
         const cacheKeys = await this.#cacheKeys(job, project);
         const payload = jobPayload({ ...job, dependencies, cacheKeys }, project, {
-          server,
+          server: this.#server,
           runner,
           token: request.jobToken,
           now,
@@ -101,14 +108,33 @@ export class JobRequestsHandler {
     }
   }
 
+  async #ofOtherPipelines(
+    job: Omit<HandedOutJob, 'dependencies'>,
+    project: ProjectForCreation,
+  ): Promise<EarlierJob[] | MissingDependency> {
+    const { pipelineNeeds = [] } = job.definition;
+    if (pipelineNeeds.length === 0) return [];
+    const variables = variableLayers({ ...job, dependencies: [] }, project, this.#server, []);
+    return pipelineDependencies(this.database, pipelineNeeds, job.pipeline.id, variables).catch((error: unknown) => {
+      if (error instanceof MissingDependency) return error;
+      throw error;
+    });
+  }
+
   async #read(
     jobId: number,
     now: Date,
-  ): Promise<{ job: Omit<HandedOutJob, 'dependencies'>; earlier: EarlierJob[]; project: ProjectForCreation }> {
-    const row = await readPipelineJob(this.database, jobId, now);
-    const project = row && (await this.projects.load([row.projectId])).get(row.projectId);
-    if (!row || !project) throw new Error(`The job ${jobId} or its project is gone`);
-    return { job: row, earlier: await readEarlierJobs(this.database, row.pipeline.id), project };
+  ): Promise<{
+    job: Omit<HandedOutJob, 'dependencies'>;
+    earlier: EarlierJob[];
+    others: EarlierJob[] | MissingDependency;
+    project: ProjectForCreation;
+  }> {
+    const job = await readPipelineJob(this.database, jobId, now);
+    const project = job && (await this.projects.load([job.projectId])).get(job.projectId);
+    if (!job || !project) throw new Error(`The job ${jobId} or its project is gone`);
+    const earlier = await readEarlierJobs(this.database, job.pipeline.id);
+    return { job, earlier, others: await this.#ofOtherPipelines(job, project), project };
   }
 
   @MessagePattern(ReturnJob.pattern)
