@@ -57,7 +57,7 @@ module.exports = {
       name: 'dependencies-only',
       comment: 'A package that the running system needs is a dependency, not a devDependency.',
       severity: 'error',
-      from: { path: '^(apps|libs)/', pathNot: '\\.spec\\.ts$|/testing/|^apps/e2e/' },
+      from: { path: '^(apps|libs)/', pathNot: '\\.spec\\.ts$|/testing/|^apps/(e2e|web)/' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg'], dependencyTypesNot: ['type-only'] },
     },
     only('contracts', 'contracts → class-validator', '^libs/contracts/', [
@@ -99,6 +99,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^apps/runner/' },
       to: { path: '^libs/(messaging|persistence|ci-config)/' },
+    },
+    {
+      name: 'the-pages-speak-http',
+      comment: 'They know the API of the gateway and nothing else of ours.',
+      severity: 'error',
+      from: { path: '^apps/web/' },
+      to: { path: '^(apps/(?!web/)|libs/)' },
     },
     {
       name: 'ci-config-does-no-io',

@@ -1,4 +1,4 @@
-// What `npm run build` runs: compiles the sources, and makes the empty database cluster that a first start copies.
+// What `npm run build` runs: compiles the sources and the pages, and makes the empty database cluster that a first start copies.
 import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +10,9 @@ const { status } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.
   stdio: 'inherit',
 });
 if (status !== 0) process.exit(status ?? 1);
+
+const vite = await import('vite');
+await vite.build({ configFile: join(root, 'apps/web/vite.config.ts') });
 
 const template = join(root, 'dist/embedded-database');
 const engine = join(root, 'node_modules/@electric-sql/pglite/package.json');

@@ -93,7 +93,7 @@ function everySource(directory, holds) {
     readdirSync(directory, { withFileTypes: true }).every((entry) => {
       const path = join(directory, entry.name);
       if (entry.isDirectory()) return everySource(path, holds);
-      return !/\.tsx?$/.test(entry.name) || holds(path);
+      return !/\.(?:ts|vue|css|html|svg)$/.test(entry.name) || holds(path);
     })
   );
 }
