@@ -33,7 +33,7 @@ RUN groupadd --gid 10001 flagfall \
   && mkdir -p /var/lib/flagfall/builds /var/lib/flagfall/cache /var/lib/flagfall/runner /var/lib/flagfall/storage \
   && chown -R flagfall:flagfall /var/lib/flagfall \
   && chmod -R go= /var/lib/flagfall
-# For an operator: docker compose exec gateway flagfall parked list
+# For an operator: docker compose exec gateway flagfall doctor
 RUN ln -s /app/docker/flagfall /usr/local/bin/flagfall
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules

@@ -22,3 +22,4 @@ export { InProcessStrategy } from './in-process-strategy.js';
 export { MessagingStrategy, type StrategyOptions } from './messaging-strategy.js';
 export { RabbitBus, type RabbitBusOptions } from './rabbit-bus.js';
 export { RabbitStrategy } from './rabbit-strategy.js';
+export { type BrokerState, inspectBroker, type QueueState } from './inspect-broker.js';

@@ -1,0 +1,52 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Environment } from '#libs/process';
+
+/** Where to look, by the same variables as the services have. */
+export interface DoctorConfig {
+  /** Of a gateway. */
+  gatewayUrl: string;
+  /** Undefined where none is named and no embedded database runs. */
+  databaseUrl?: string;
+  /** Undefined where messages stay within one process. */
+  amqpUrl?: string;
+  namespace: string;
+  storageDir: string;
+  cacheDir: string;
+  /** Whether repositories are reached by ssh. */
+  ssh: boolean;
+  sshKeyFile?: string;
+  sshKnownHostsFile?: string;
+}
+
+/**
+ * Reads the environment of the doctor, which is that of the process that it looks after.
+ * @throws ConfigError with everything that is wrong
+ */
+export function readConfig(env: NodeJS.ProcessEnv): DoctorConfig {
+  const environment = new Environment(env);
+  const dataDir = resolve(environment.text('DATA_DIR') ?? './data');
+  const storage = environment.text('STORAGE_URL') ?? join(dataDir, 'storage');
+  const schemes = environment.list('REPOSITORY_SCHEMES');
+  const gateway = environment.url('FLAGFALL_URL', ['http:', 'https:']);
+  const config: DoctorConfig = {
+    gatewayUrl: (gateway ?? `http://127.0.0.1:${environment.whole('PORT', 8080, 1, 65_535)}`).replace(/\/+$/, ''),
+    databaseUrl: environment.url('DATABASE_URL', ['postgres:', 'postgresql:']) ?? embeddedDatabase(dataDir),
+    amqpUrl: environment.url('AMQP_URL', ['amqp:', 'amqps:']),
+    namespace: environment.namespace(),
+    storageDir: storage.startsWith('file:') ? fileURLToPath(storage) : resolve(storage),
+    cacheDir: resolve(environment.text('CACHE_DIR') ?? join(dataDir, 'cache')),
+    ssh: schemes.length === 0 || schemes.includes('ssh'),
+    sshKeyFile: environment.text('SSH_KEY_FILE'),
+    sshKnownHostsFile: environment.text('SSH_KNOWN_HOSTS_FILE'),
+  };
+  environment.check('The doctor');
+  return config;
+}
+
+/** The socket that `npm start` listens on while it runs. */
+function embeddedDatabase(dataDir: string): string | undefined {
+  if (!existsSync(join(dataDir, '.s.PGSQL.5432'))) return undefined;
+  return `postgres://postgres@localhost/postgres?host=${encodeURIComponent(dataDir)}`;
+}

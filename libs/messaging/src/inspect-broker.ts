@@ -1,0 +1,70 @@
+import { type ChannelModel, connect } from 'amqplib';
+import { parkedQueue } from './rabbit-topology.js';
+
+const CONNECT_LIMIT_MS = 5_000;
+const NOT_FOUND = 404;
+
+/** How a work queue stands, and what is parked beside it. */
+export interface QueueState {
+  /** `<service>.<type>`. */
+  readonly queue: string;
+  /** AMQP messages that nobody has been given. */
+  readonly waiting: number;
+  readonly consumers: number;
+  readonly parked: number;
+}
+
+/** A broker as it was found. */
+export interface BrokerState {
+  /** Such as `RabbitMQ 4.1.0`. */
+  readonly product: string;
+  readonly queues: readonly QueueState[];
+  /** Queues that are not there: their service has never run in this namespace. */
+  readonly missing: readonly string[];
+}
+
+/**
+ * Looks at a broker from outside any service, with a connection of its own, and changes nothing there.
+ * @param url with credentials, which no error repeats
+ * @throws Error when the broker cannot be reached or does not let us in
+ */
+export async function inspectBroker(
+  url: string,
+  namespace: string,
+  workQueues: readonly string[],
+): Promise<BrokerState> {
+  const model = await connect(url, { timeout: CONNECT_LIMIT_MS, clientProperties: { connection_name: 'doctor' } });
+  model.on('error', () => undefined);
+  try {
+    const queues: QueueState[] = [];
+    const missing: string[] = [];
+    for (const queue of workQueues) {
+      const work = await check(model, `${namespace}.${queue}`);
+      const parked = await check(model, parkedQueue(`${namespace}.${queue}`));
+      if (work && parked)
+        queues.push({ queue, waiting: work.messageCount, consumers: work.consumerCount, parked: parked.messageCount });
+      else missing.push(queue);
+    }
+    const { product, version } = model.connection.serverProperties;
+    return { product: `${product} ${version}`, queues, missing };
+  } finally {
+    await model.close().catch(() => undefined);
+  }
+}
+
+/** Asking for a queue that is not there closes the channel, so each question has its own. */
+async function check(
+  model: ChannelModel,
+  queue: string,
+): Promise<{ messageCount: number; consumerCount: number } | undefined> {
+  const channel = await model.createChannel();
+  channel.on('error', () => undefined);
+  try {
+    return await channel.checkQueue(queue);
+  } catch (error) {
+    if ((error as { code?: number }).code === NOT_FOUND) return undefined;
+    throw error;
+  } finally {
+    await channel.close().catch(() => undefined);
+  }
+}
