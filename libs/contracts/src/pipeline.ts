@@ -55,7 +55,10 @@ export class PipelineCreated {
   @IsISO8601() createdAt!: string;
 }
 
-/** `pipeline.deleted.v1`; `latest` is the newest pipeline that the same trigger still has (trigger-api.md §2.4). */
+/**
+ * `pipeline.deleted.v1`; `latest` is the newest pipeline that the same trigger still has (trigger-api.md §2.4). Of two deletions that come in reverse order,
+ * `order` tells which one knows better: it grows with each of a trigger's.
+ */
 export class PipelineDeleted {
   static readonly type = 'pipeline.deleted.v1';
 
@@ -63,6 +66,7 @@ export class PipelineDeleted {
   @IsInt() projectId!: number;
   @IsOptional() @IsInt() triggerId?: number | null;
   @IsOptional() @IsObject() latest?: { pipelineId: number; createdAt: string } | null;
+  @IsInt() order!: number;
 }
 
 /** `pipeline.status-changed.v1`: for pages that watch; `version` grows with each change, so that an older one can be dropped. */

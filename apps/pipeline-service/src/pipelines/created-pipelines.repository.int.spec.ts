@@ -1,9 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CreatePipeline, CreateProject, DeletePipeline, PipelineTriggered, TriggerOutcome } from '#libs/contracts';
+import {
+  CreatePipeline,
+  CreateProject,
+  DeletePipeline,
+  EditSettings,
+  PipelineTriggered,
+  TriggerOutcome,
+} from '#libs/contracts';
 import { parseCommit } from '../repositories/commit-object.js';
 import type { Message } from '#libs/messaging';
+import { uuidv7 } from '#libs/persistence';
 import { onEvent } from '../../../../libs/messaging/src/testing/service.js';
 import { until } from '../../../../libs/messaging/src/testing/until.js';
 import { TestRepository } from '../repositories/testing/test-repository.js';
@@ -28,7 +36,7 @@ beforeAll(async () => {
 afterAll(() => running.stop());
 
 const newOrder = () => ({
-  requestId: randomUUID(),
+  requestId: randomUUID() as string,
   projectId,
   ref: 'main',
   actor: root,
@@ -117,7 +125,6 @@ describe('a trigger request', () => {
 
   /** Delivers the message, and waits for what the gateway is told. */
   async function deliver(requestId: string, receivedAt: string): Promise<TriggerOutcome> {
-    const before = told.length;
     const data = {
       ...newOrder(),
       requestId,
@@ -130,7 +137,7 @@ describe('a trigger request', () => {
     };
     const { type } = PipelineTriggered;
     await running.bus.publish([{ id: requestId, type, source: '/gateway', time: receivedAt, data }]);
-    return until('the outcome', () => told[before]);
+    return until('the outcome', () => told.splice(0).find((outcome) => outcome.requestId === requestId));
   }
 
   it('that comes again after its outcome was purged starts no second pipeline', async () => {
@@ -156,5 +163,44 @@ describe('a trigger request', () => {
     const requestId = randomUUID();
     const { pipeline } = await deliver(requestId, daysAgo(28.9));
     expect((await deliver(requestId, daysAgo(29.5))).pipeline?.id).toBe(pipeline?.id);
+  });
+
+  describe('where two pipelines a minute are allowed', () => {
+    const limit = (pipelineLimitPerProjectUserSha: number) =>
+      running.ask(EditSettings, { pipelineLimitPerProjectUserSha });
+    const begin = Date.now() - 3_600_000;
+    /** Received so many seconds after that. */
+    const receive = (seconds: number) => {
+      const time = begin + seconds * 1_000;
+      return deliver(uuidv7(time), new Date(time).toISOString());
+    };
+    const refused = (outcome: TriggerOutcome) => outcome.refusal?.body;
+
+    beforeAll(() => limit(2));
+    afterAll(() => limit(0));
+
+    it('is refused when it is the third that was received in one', async () => {
+      for (const seconds of [0, 20]) expect(refused(await receive(seconds))).toBeUndefined();
+      expect(refused(await receive(59))).toEqual({
+        message: { base: [expect.stringContaining('Too many pipelines')] },
+      });
+      expect(refused(await receive(61))).toBeUndefined();
+      // Received before them, decided after them.
+      expect(refused(await receive(-1))).toEqual({
+        message: { base: [expect.stringContaining('Too many pipelines')] },
+      });
+      expect(refused(await receive(-41))).toBeUndefined();
+    });
+
+    it('is created however many are decided at once that were received one after the other', async () => {
+      const waited = [200, 240, 280, 320, 360, 400];
+      const requests = waited.map((seconds) => ({ id: uuidv7(begin + seconds * 1_000), seconds }));
+      const outcomes = await Promise.all(
+        requests.map(({ id, seconds }) =>
+          create({ ...newOrder(), requestId: id, receivedAt: new Date(begin + seconds * 1_000).toISOString() }),
+        ),
+      );
+      expect(new Set(outcomes.map(({ id }) => id)).size).toBe(waited.length);
+    });
   });
 });

@@ -6,7 +6,7 @@ import {
   type Status,
   type TriggerOutcome,
 } from '#libs/contracts';
-import { Batches, isDataError, type Outbox, retrying } from '#libs/persistence';
+import { Batches, isDataError, type Outbox, retrying, uuidv7 } from '#libs/persistence';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { ResolvedRef } from '../repositories/repositories.js';
 import type { CreationRefusal } from './creation-checks.js';
@@ -47,6 +47,8 @@ export interface Decision {
 const mostKnownUsers = 10_000;
 /** A plan that was just added may go with the last pipeline that has it before it is used; hardly twice. */
 const mostRounds = 5;
+/** For which the limit of pipelines counts. */
+const limitMs = 60_000;
 
 const tooMany: CreationRefusal = {
   status: 400,
@@ -118,7 +120,7 @@ export class CreatedPipelines {
     const { decisions, written } = await retrying(() =>
       counted
         ? this.#database.transaction(async (manager) => {
-            const decisions = await withinCreationLimit(manager, sorted, now);
+            const decisions = await withinCreationLimit(manager, sorted);
             return { decisions, written: await writePipelines(manager, decisions, actors, insertions, now) };
           })
         : writePipelines(this.#database, sorted, actors, insertions, now).then((written) => ({
@@ -184,35 +186,44 @@ function refused(requestId: string, refusal: StoredRefusal, pipelineId: number |
 /**
  * The decisions, with a refusal in place of what goes beyond the limit of pipelines per project, user and commit in a minute. It comes before the
  * configuration is looked at, so that whoever is over it does not hear what else is wrong (trigger-api.md §1.6). The projects' counters are locked,
- * so that nobody else creates pipelines of theirs until these are counted and written.
+ * so that nobody else creates pipelines of theirs until these are counted and written. What counts is when requests were received, which their ids
+ * tell: whoever kept to it is not refused because requests waited and are decided all at once (architecture.md §2.8). Neither order of decision lets
+ * more through: those received in the minute before it count, and those in the minute after it that are decided already.
  */
-async function withinCreationLimit(manager: EntityManager, decisions: Decision[], now: Date): Promise<Decision[]> {
+async function withinCreationLimit(manager: EntityManager, decisions: Decision[]): Promise<Decision[]> {
   await manager.query('select from pipelines.projects where id = any($1::bigint[]) order by id for no key update', [
     decisions.map(({ order }) => order.projectId),
   ]);
   const limited = decisions.flatMap(({ order, rate }) => (rate && rate.limit > 0 ? [{ order, rate }] : []));
   const rows = (await manager.query(
-    `select key.position, count(pipeline.id)::int as count
-     from unnest($1::bigint[], $2::bigint[], $3::text[]) with ordinality as key (project_id, user_id, sha, position)
+    `select count(*) filter (where pipeline.request_id < key.id)::int as before, count(*) filter (where pipeline.request_id > key.id)::int as after
+     from unnest($1::bigint[], $2::bigint[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[]) with ordinality
+       as key (project_id, user_id, sha, since, id, until, position)
      left join pipelines.pipelines as pipeline
-       on pipeline.project_id = key.project_id and pipeline.user_id = key.user_id and pipeline.sha = key.sha and pipeline.created_at > $4
+       on pipeline.project_id = key.project_id and pipeline.user_id = key.user_id and pipeline.sha = key.sha
+          and pipeline.request_id > key.since and pipeline.request_id < key.until
      group by key.position order by key.position`,
     [
       limited.map(({ order }) => order.projectId),
       limited.map(({ order }) => order.actor.id),
       limited.map(({ rate }) => rate.sha),
-      new Date(now.getTime() - 60_000),
+      limited.map(({ order }) => uuidv7(Date.parse(order.receivedAt) - limitMs, Buffer.alloc(10))),
+      limited.map(({ order }) => order.requestId),
+      limited.map(({ order }) => uuidv7(Date.parse(order.receivedAt) + limitMs, Buffer.alloc(10))),
     ],
-  )) as { count: number }[];
-  const before = new Map(limited.map(({ order }, index) => [order.requestId, rows[index]?.count ?? 0]));
-  const inThisBatch = new Map<string, number>();
+  )) as { before: number; after: number }[];
+  const counts = new Map(limited.map(({ order }, index) => [order.requestId, rows[index]]));
+  /** When those of this batch were received that are created, the earliest first, since ids are in order. */
+  const inThisBatch = new Map<string, number[]>();
   return decisions.map((decision) => {
     const { order, pipeline, rate } = decision;
     if (!rate || rate.limit === 0) return decision;
     const key = `${order.projectId} ${order.actor.id} ${rate.sha}`;
-    const here = inThisBatch.get(key) ?? 0;
-    if ((before.get(order.requestId) ?? 0) + here >= rate.limit) return { order, pipeline: null, refusal: tooMany };
-    if (pipeline) inThisBatch.set(key, here + 1);
+    const receivedAt = Date.parse(order.receivedAt);
+    const others = (inThisBatch.get(key) ?? []).filter((time) => time > receivedAt - limitMs);
+    const { before = 0, after = 0 } = counts.get(order.requestId) ?? {};
+    if (Math.max(before + others.length, after) >= rate.limit) return { order, pipeline: null, refusal: tooMany };
+    if (pipeline) inThisBatch.set(key, [...others, receivedAt]);
     return decision;
   });
 }

@@ -182,7 +182,7 @@ export class PipelinesHandler {
         pipelineId,
         projectId,
         triggerId: found.triggerId,
-        latest: await latestOf(manager, found.triggerId),
+        ...(await latestOf(manager, found.triggerId)),
       });
       return { jobsWithLogs: logs.map(({ id }) => id) };
     });
@@ -210,15 +210,24 @@ async function facts(sql: Sql, pipelineId: number): Promise<PipelineFacts> {
   return pipeline;
 }
 
-/** What "last used" of a trigger goes back to when its newest pipeline is deleted (trigger-api.md §2.4). */
+/**
+ * What "last used" of a trigger goes back to when its newest pipeline is deleted (trigger-api.md §2.4). Deletions of one trigger's pipelines wait for each
+ * other, so that none names a pipeline that another one deletes, and the numbers tell their order.
+ */
 async function latestOf(
   manager: EntityManager,
   triggerId: number | null,
-): Promise<{ pipelineId: number; createdAt: string } | null> {
-  if (triggerId === null) return null;
+): Promise<{ order: number; latest: { pipelineId: number; createdAt: string } | null }> {
+  if (triggerId === null) return { order: 0, latest: null };
+  await manager.query(`select pg_advisory_xact_lock(hashtextextended('pipelines of trigger ' || $1::text, 0))`, [
+    triggerId,
+  ]);
+  const [{ order }] = (await manager.query(`select nextval('pipelines.pipelines_id_seq') as order`)) as [
+    { order: number },
+  ];
   const [newest] = (await manager.query(
     'select id, created_at as "createdAt" from pipelines.pipelines where trigger_id = $1 order by id desc limit 1',
     [triggerId],
   )) as { id: number; createdAt: Date }[];
-  return newest ? { pipelineId: newest.id, createdAt: newest.createdAt.toISOString() } : null;
+  return { order, latest: newest ? { pipelineId: newest.id, createdAt: newest.createdAt.toISOString() } : null };
 }

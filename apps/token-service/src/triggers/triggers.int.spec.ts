@@ -170,40 +170,53 @@ describe.each(['in process', 'RabbitMQ'] as const)('trigger tokens, %s', (transp
 
   test('it was last used for the newest pipeline that is still there', async () => {
     const trigger = await newTrigger(service, project, as(ada, Maintainer));
-    const order = { projectId: project, triggerId: trigger.id, actor: as(ada, Maintainer) };
+    const shown = { projectId: project, triggerId: trigger.id, actor: as(ada, Maintainer) };
     const created = (pipelineId: number): PipelineCreated => ({
       pipelineId,
       projectId: project,
       triggerId: trigger.id,
       createdAt: at(pipelineId),
     });
+    let order = 0;
     const deleted = (pipelineId: number, latest: number | null): PipelineDeleted => ({
       pipelineId,
       projectId: project,
       triggerId: trigger.id,
       latest: latest === null ? null : { pipelineId: latest, createdAt: at(latest) },
+      order: ++order,
     });
     const at = (pipelineId: number) => new Date(Date.UTC(2026, 0, 1) + pipelineId * 1_000).toISOString();
     const usedFor = (what: string, pipelineId: number | null) =>
       until(what, async () => {
-        const { lastUsed } = await service.ask(ShowTrigger, order);
+        const { lastUsed } = await service.ask(ShowTrigger, shown);
         return lastUsed === (pipelineId === null ? null : at(pipelineId));
       });
 
     await service.say(PipelineCreated, created(11), created(12), created(10));
     await usedFor('the newest of several', 12);
     await service.say(PipelineCreated, created(9));
-    await service.say(PipelineDeleted, deleted(12, 11), deleted(10, 11));
+    const first = [deleted(12, 11), deleted(10, 11)];
+    await service.say(PipelineDeleted, ...first);
     await usedFor('the newest that is left', 11);
     // Delivered again, late: neither the deleted pipeline nor the older answer comes back.
     await service.say(PipelineCreated, created(12));
-    await service.say(PipelineDeleted, deleted(11, 9), deleted(9, null), deleted(12, 11));
+    await service.say(PipelineDeleted, deleted(11, 9), deleted(9, null), ...first);
     await usedFor('nothing, when all are gone', null);
     // The deletion overtakes the creation.
     await service.say(PipelineDeleted, deleted(20, null));
     await service.say(PipelineCreated, created(21), created(20));
     await usedFor('one that is younger than a deleted one', 21);
-    expect((await service.ask(ShowTrigger, order)).updatedAt).toBe(trigger.updatedAt);
+    // Of two deletions the later one comes first: what the earlier one left is gone by then.
+    await service.say(PipelineCreated, created(22), created(23));
+    await usedFor('the newest', 23);
+    const [earlier, later] = [deleted(23, 22), deleted(22, 21)];
+    await service.say(PipelineDeleted, later);
+    await service.say(PipelineDeleted, earlier);
+    await usedFor('what was left after both', 21);
+    await service.say(PipelineCreated, created(24));
+    await service.say(PipelineDeleted, earlier, later);
+    await usedFor('one that was created since', 24);
+    expect((await service.ask(ShowTrigger, shown)).updatedAt).toBe(trigger.updatedAt);
   });
 
   test('they go with their project, and with their owner', async () => {
