@@ -22,9 +22,43 @@ const failures: { pattern: RegExp; transient: boolean; reason: string }[] = [
     reason: 'the server redirects; use the address that it redirects to',
   },
   {
-    pattern: /SSL certificate problem|server certificate verification failed|no alternative certificate subject name/,
+    pattern: /certificate has expired|certificate is not yet valid/,
     transient: false,
-    reason: 'the certificate of the server is not valid',
+    reason: 'the certificate of the server has expired, or is not valid yet',
+  },
+  {
+    pattern: /no alternative certificate subject name|certificate subject name .* does not match/,
+    transient: false,
+    reason: 'the certificate of the server is for another name',
+  },
+  {
+    pattern: /self[- ]signed certificate|unable to get (local )?issuer certificate/,
+    transient: false,
+    reason:
+      'no authority that is known here has signed the certificate of the server; GIT_SSL_CAINFO names more of them',
+  },
+  {
+    // GnuTLS says no more than that.
+    pattern: /SSL certificate problem|server certificate verification failed/,
+    transient: false,
+    reason:
+      'the certificate of the server is not valid: it has expired, or no authority that is known here has signed it (GIT_SSL_CAINFO names more of them)',
+  },
+  {
+    pattern: /error (setting certificate|reading ca cert)|Problem with the SSL CA cert/,
+    transient: true,
+    reason: 'the certificates of the authorities cannot be read; see GIT_SSL_CAINFO',
+  },
+  {
+    pattern: /unexpected TLS packet|wrong version number|packet length too long/,
+    transient: false,
+    reason: 'the server does not speak TLS at this port; its address may begin with http://',
+  },
+  {
+    pattern:
+      /gnutls_handshake\(\) failed: Handshake failed|handshake failure|fatal alert|alert protocol version|unsupported protocol/i,
+    transient: false,
+    reason: 'the server refuses the TLS connection: it wants another version of TLS, or a certificate of its caller',
   },
   {
     pattern:
@@ -36,6 +70,16 @@ const failures: { pattern: RegExp; transient: boolean; reason: string }[] = [
   { pattern: /mismatched algorithms/, transient: false, reason: 'its object format is not supported' },
   { pattern: /Could not resolve host/, transient: true, reason: 'the name of the server could not be resolved' },
   { pattern: /timed? ?out/i, transient: true, reason: 'the server did not answer in time' },
+  {
+    pattern: /gnutls_handshake|GnuTLS|SSL_ERROR_SYSCALL|SSL routines|unexpected eof/,
+    transient: true,
+    reason: 'the TLS connection to the server broke off',
+  },
+  {
+    pattern: /(Send|Recv) failure|Connection reset|Empty reply from server/,
+    transient: true,
+    reason: 'the connection to the server broke off',
+  },
   {
     pattern: /Connection refused|Failed to connect|Couldn't connect/,
     transient: true,

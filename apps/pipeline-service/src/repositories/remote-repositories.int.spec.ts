@@ -1,13 +1,15 @@
 import { execFile } from 'node:child_process';
 import { readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { inspect, promisify } from 'node:util';
 import { serveUploadPack } from './clone-server.js';
 import type { RepositoriesOptions } from './repositories.js';
 import { Repositories } from './repositories.js';
 import { CommitNotFound, RefAmbiguous, RefNotFound } from './repository-errors.js';
+import { certificates } from './testing/certificates.js';
 import { GitHttpServer, requireBasicAuth, type Behaviour } from './testing/git-http-server.js';
 import { temporaryDirectory, TestRepository } from './testing/test-repository.js';
 
@@ -282,6 +284,49 @@ describe('servers that do not answer as they should', () => {
     });
     await expect(repositories.resolve(address, 'main')).rejects.toMatchObject({ transient, reason });
     await expect(repositories.defaultBranch(address)).rejects.toMatchObject({ transient, reason });
+  });
+
+  describe('by TLS', () => {
+    const { key, own, ofAnother, expired } = certificates;
+    const withCertificate = (cert: string, more: TlsOptions = {}) => createTlsServer({ key, cert, ...more });
+
+    it.each<[string, () => Server, string | undefined, boolean, RegExp]>([
+      [
+        'of a certificate that nobody knows',
+        () => withCertificate(own),
+        undefined,
+        false,
+        /no authority that is known/,
+      ],
+      ['of an expired certificate', () => withCertificate(expired), expired, false, /has expired/],
+      ['of another name', () => withCertificate(ofAnother), ofAnother, false, /for another name/],
+      ['that speak HTTP', () => createHttpServer((_, response) => response.end('secret')), own, false, /not speak TLS/],
+      ['that hang up', () => createServer((socket) => socket.destroy()), own, true, /broke off/],
+      [
+        'that agree to nothing',
+        () => withCertificate(own, { maxVersion: 'TLSv1.2', ciphers: 'PSK-AES128-CBC-SHA' }),
+        own,
+        false,
+        /refuses the TLS connection/,
+      ],
+    ])('%s', async (_, create, trusted, transient, reason) => {
+      const tls = create().on('tlsClientError', () => undefined);
+      await new Promise<void>((resolve) => tls.listen(0, '127.0.0.1', resolve));
+      const url = `https://127.0.0.1:${(tls.address() as AddressInfo).port}/secret`;
+      const file = join(directory.path, 'authorities.pem');
+      if (trusted) {
+        await writeFile(file, trusted);
+        process.env.GIT_SSL_CAINFO = file;
+      }
+      try {
+        const failure = await repositories.resolve({ projectId: (serial += 1), url }, 'main').catch((error) => error);
+        expect(failure).toMatchObject({ transient, reason: expect.stringMatching(reason) });
+        expect(failure.message).not.toMatch(/secret|authorities\.pem/);
+      } finally {
+        delete process.env.GIT_SSL_CAINFO;
+        await new Promise((resolve) => tls.close(resolve));
+      }
+    });
   });
 
   it('redirects are not followed', async () => {
