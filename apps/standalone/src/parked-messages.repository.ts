@@ -21,22 +21,38 @@ class CreateParkedMessages1700000000000 implements MigrationInterface {
   }
 }
 
+/** Text holds what `jsonb` refuses: a NUL in JSON, or half of a pair of surrogates. */
+class ParkedMessagesAsText1700000007000 implements MigrationInterface {
+  readonly name = 'ParkedMessagesAsText1700000007000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('alter table standalone.parked_messages alter message type text using message::text');
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('alter table standalone.parked_messages alter message type jsonb using message::jsonb');
+  }
+}
+
 /** What belongs to none of the services. */
 export const standaloneSchema: Schema = {
   name: 'standalone',
   entities: [],
-  migrations: [CreateParkedMessages1700000000000],
+  migrations: [CreateParkedMessages1700000000000, ParkedMessagesAsText1700000007000],
 };
 
 interface Row {
   queue: string;
   id: string;
   reason: string;
-  message: Message;
+  message: string;
   parked_at: Date;
 }
 
-/** Keeps what handlers gave up on as rows, where RabbitMQ keeps it in `.parked` queues (architecture.md §3). */
+/**
+ * Keeps what handlers gave up on as rows, where RabbitMQ keeps it in `.parked` queues (architecture.md §3). It takes whatever comes: parking is tried until
+ * it succeeds, so a message that the database refuses would be tried for ever.
+ */
 export class ParkedMessagesRepository implements ParkedStore {
   constructor(private readonly database: DataSource) {}
 
@@ -44,7 +60,7 @@ export class ParkedMessagesRepository implements ParkedStore {
     await this.database.query(
       `insert into standalone.parked_messages (queue, id, reason, message) values ($1, $2, $3, $4)
        on conflict (queue, id) do update set reason = excluded.reason, message = excluded.message, parked_at = now()`,
-      [queue, message.id, reason, JSON.stringify(message)],
+      [queue, storable(message.id), storable(reason), JSON.stringify(message)],
     );
   }
 
@@ -67,7 +83,7 @@ export class ParkedMessagesRepository implements ParkedStore {
   async find(queue: string, id: string): Promise<ParkedMessage | undefined> {
     const rows: Row[] = await this.database.query(
       'select * from standalone.parked_messages where queue = $1 and id = $2',
-      [queue, id],
+      [queue, storable(id)],
     );
     return rows.map(toParked)[0];
   }
@@ -75,12 +91,17 @@ export class ParkedMessagesRepository implements ParkedStore {
   async drop(queue: string, id: string): Promise<boolean> {
     const [, count] = (await this.database.query(
       'delete from standalone.parked_messages where queue = $1 and id = $2',
-      [queue, id],
+      [queue, storable(id)],
     )) as [unknown, number];
     return count > 0;
   }
 }
 
 function toParked({ queue, id, reason, message, parked_at }: Row): ParkedMessage {
-  return { queue, id, reason, parkedAt: parked_at.toISOString(), messages: [message] };
+  return { queue, id, reason, parkedAt: parked_at.toISOString(), messages: [JSON.parse(message) as Message] };
+}
+
+/** No text in PostgreSQL holds a NUL. JSON has it escaped. */
+function storable(text: string): string {
+  return text.replaceAll('\0', '\uFFFD');
 }

@@ -17,6 +17,8 @@ export async function withChannel<T>(use: (channel: ConfirmChannel) => Promise<T
     const channel = await model.createConfirmChannel();
     const result = await use(channel);
     await channel.waitForConfirms();
+    // Not with its connection: the broker works a channel's commands off before it says that it is closed.
+    await channel.close();
     return result;
   } finally {
     await model.close();
