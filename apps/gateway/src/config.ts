@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Environment, logLevels } from '#libs/process';
 
 /** Everything that the gateway is told from outside (architecture.md §4). A class, so that Nest can inject it. */
@@ -14,6 +15,8 @@ export class GatewayConfig {
   namespace!: string;
   /** Where logs and artifacts are: a directory that all gateways share, as an absolute path or a `file:` URL. */
   storageUrl!: string;
+  /** Where the built pages are, or are not; they come with the code, so nobody is asked. */
+  pagesDirectory!: string;
   /** How long a runner's request waits for a job, in milliseconds; 0 answers at once. */
   requestHoldMs!: number;
   /** A job whose log grows beyond so many bytes is ended. */
@@ -64,6 +67,7 @@ export function readConfig(env: NodeJS.ProcessEnv): GatewayConfig {
     amqpUrl: environment.requiredUrl('AMQP_URL', ['amqp:', 'amqps:']),
     namespace: environment.namespace(),
     storageUrl,
+    pagesDirectory: fileURLToPath(new URL('../../../web', import.meta.url)),
     requestHoldMs: environment.whole('REQUEST_HOLD_MS', 50_000, 0, longestHoldMs),
     jobLogLimit: environment.whole('JOB_LOG_LIMIT_MIB', 100, 1, largestLogMib) * 1_048_576,
     triggerRequestDays: environment.whole('TRIGGER_REQUEST_DAYS', 30, 1, 3_650),

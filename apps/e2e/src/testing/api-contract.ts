@@ -59,6 +59,8 @@ export class ApiContract {
   #problem(method: string, path: string, status: number, headers: Headers, body: Buffer): string | undefined {
     for (const [name, value] of Object.entries(common))
       if (headers.get(name) !== value) return `every answer has the header ${name}: ${value}`;
+    if (isPage(path, headers))
+      return [200, 304].includes(status) ? undefined : 'pages and their files are there, or known already';
     const operation = this.#operation(method, path);
     if (!operation) {
       if (!noOperation.includes(status)) return 'there is no such operation';
@@ -99,6 +101,11 @@ export class ApiContract {
       .map(({ instancePath, message, params }) => `${instancePath} ${message} ${JSON.stringify(params)}`)
       .join(', ');
   }
+}
+
+/** Pages and their files are not the API's; whoever opens one gets it beside the API's own answers. */
+function isPage(path: string, headers: Headers): boolean {
+  return headers.has('content-security-policy') && !/^\/+(?:api|-)\//.test(path);
 }
 
 /** git asks at the repository's URL (architecture.md §5.5); the document cannot say so, since a path has slashes. */

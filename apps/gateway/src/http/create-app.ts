@@ -10,6 +10,7 @@ import type { Logger } from 'pino';
 import { AccessModule } from '../access/access.module.js';
 import { describeApi } from '../api/openapi.js';
 import { GatewayConfig } from '../config.js';
+import { Pages } from '../pages/pages.js';
 import { apiPrefix } from './at-root.decorator.js';
 import { answerTo } from './failure.js';
 import { FailureFilter, send } from './failure.filter.js';
@@ -60,6 +61,8 @@ export async function createGateway(
     server.server.keepAliveTimeout = 1;
     done();
   });
+  const pages = await Pages.read(config.pagesDirectory);
+  if (pages) servePages(server, pages);
   if (log.isLevelEnabled('debug')) logRequests(server, log);
   readBodies(server);
   const routes = new RouteTable(server);
@@ -152,6 +155,13 @@ const cloneForm = /^\/+([^?]+?)\.git\/(info\/refs|git-upload-pack|git-receive-pa
 export function encodeClone(url: string): string {
   const found = url.includes('.git/') ? cloneForm.exec(url) : null;
   return found ? `/-/git/${found[1]?.replaceAll('/', '%2F')}/${found[2]}${found[3] ?? ''}` : url;
+}
+
+/** Before the API says that there is no such route; `/` is a route for those who are no browser. */
+function servePages(server: FastifyInstance, pages: Pages): void {
+  server.addHook('onRequest', (request, reply, done) => {
+    if (!(request.is404 || request.routeOptions.url === '/') || !pages.answer(request, reply)) done();
+  });
 }
 
 /** Method, route, status and time; never the URL, whose query holds tokens. */

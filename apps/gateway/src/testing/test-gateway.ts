@@ -38,7 +38,11 @@ export const publishedViews = `
     owner_admin boolean, owner_created_at timestamptz, owner_access_level int);
 `;
 
-export async function startTestGateway(controllers: Type[], level = 'debug'): Promise<TestGateway> {
+export async function startTestGateway(
+  controllers: Type[],
+  level = 'debug',
+  config: Partial<GatewayConfig> = {},
+): Promise<TestGateway> {
   const scratch = await scratchDatabase('gateway');
   const database = new DataSource({ type: 'postgres', url: scratch.url });
   const logged: string[] = [];
@@ -52,7 +56,7 @@ export async function startTestGateway(controllers: Type[], level = 'debug'): Pr
   try {
     await database.initialize();
     await database.query(publishedViews);
-    app = await createGateway(featuresOf(controllers, database), testConfig(scratch.url, level), log);
+    app = await createGateway(featuresOf(controllers, database), { ...testConfig(scratch.url, level), ...config }, log);
     await app.listen(0, '127.0.0.1');
   } catch (error) {
     await close();
@@ -71,6 +75,7 @@ export function testConfig(databaseUrl: string, logLevel = 'info'): GatewayConfi
     amqpUrl: 'amqp://unused.invalid',
     namespace: 'test',
     storageUrl: '/nonexistent',
+    pagesDirectory: '/nonexistent',
     requestHoldMs: 0,
     jobLogLimit: 1_048_576,
     triggerRequestDays: 30,
