@@ -22,6 +22,7 @@ import { JobsRateLimit } from './jobs/jobs-rate-limit.js';
 import { LintController } from './lint/lint.controller.js';
 import { Log } from './log.js';
 import { MembersController } from './members/members.controller.js';
+import { PipelinePagesModule } from './pipeline-pages/pipeline-pages.module.js';
 import { PipelineOrdersController } from './pipelines/pipeline-orders.controller.js';
 import { PipelinesController } from './pipelines/pipelines.controller.js';
 import { ProjectsController } from './projects/projects.controller.js';
@@ -90,7 +91,7 @@ class GatewayModule {
   static with({ database, bus }: GatewayOptions): DynamicModule {
     return {
       module: GatewayModule,
-      imports: [TriggerRequestsModule, TriggersModule, RunnersModule, ArtifactsModule],
+      imports: [TriggerRequestsModule, TriggersModule, RunnersModule, ArtifactsModule, PipelinePagesModule],
       controllers: [
         UsersController,
         AccessTokensController,

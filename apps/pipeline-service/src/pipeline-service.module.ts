@@ -18,6 +18,7 @@ import { PipelineServiceConfig } from './config.js';
 import { Log } from './log.js';
 import { Repositories, type RepositoriesOptions } from './repositories/repositories.js';
 import { Sealing } from './sealing.js';
+import { PipelinePagesModule } from './pipeline-pages/pipeline-pages.module.js';
 import { PipelinesModule } from './pipelines/pipelines.module.js';
 import { RunnersModule } from './runners/runners.module.js';
 import { ProjectsModule } from './projects/projects.module.js';
@@ -56,7 +57,7 @@ class PipelineServiceModule {
     return {
       module: PipelineServiceModule,
       global: true,
-      imports: [PipelinesModule, BridgesModule, RunnersModule, ProjectsModule],
+      imports: [PipelinesModule, PipelinePagesModule, BridgesModule, RunnersModule, ProjectsModule],
       providers: [
         { provide: PipelineServiceConfig, useValue: config },
         { provide: DataSource, useValue: database },

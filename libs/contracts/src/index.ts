@@ -11,6 +11,7 @@ export * from './lint.js';
 export * from './member.js';
 export * from './messages.js';
 export * from './page.js';
+export * from './pipeline-pages.js';
 export * from './pipeline-requests.js';
 export * from './pipeline.js';
 export * from './project-events.js';

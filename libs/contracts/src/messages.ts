@@ -15,6 +15,7 @@ import { CancelJob, EraseJob, ListPipelineJobs, ListProjectJobs, PlayJob, RetryJ
 import { JobQueued, JobStatusChanged } from './job.js';
 import { LintConfig } from './lint.js';
 import { AddMember, EditMember, ListMembers, MakeOwner, RemoveMember, ShowMember } from './member.js';
+import { ListShownPipelines, ShowWholePipeline } from './pipeline-pages.js';
 import {
   CancelPipeline,
   CreatePipeline,
@@ -149,6 +150,8 @@ const requests = [
   RetryPipeline,
   RenamePipeline,
   DeletePipeline,
+  ListShownPipelines,
+  ShowWholePipeline,
   ListPipelineJobs,
   ListProjectJobs,
   ShowJob,

@@ -81,3 +81,6 @@ export function isFinished(status: Status): boolean {
 export const cancelable: readonly Status[] = (Object.keys(table) as Status[]).filter(
   (status) => table[status].cancel && status !== 'manual',
 );
+
+/** Statuses after which the latest attempt of a job can be run again. */
+export const retryable: readonly Status[] = ['success', 'failed', 'canceled'];

@@ -22,7 +22,7 @@ import { MessagePattern } from '#libs/messaging';
 import { Outbox, type Say } from '#libs/persistence';
 import { DataSource, type EntityManager } from 'typeorm';
 import { ProjectReader } from '../projects/project-reader.js';
-import { cancelable } from './job.status.js';
+import { cancelable, retryable } from './job.status.js';
 import { repeatJobs, reviveDownstream } from './job-attempts.js';
 import { countJobs, listJobs, readJobs } from './jobs.repository.js';
 import { checkMayRun, mayErase } from './pipeline-rights.js';
@@ -43,8 +43,6 @@ interface Found {
   ref: string;
   tag: boolean;
 }
-
-const retryable: Status[] = ['success', 'failed', 'canceled'];
 
 /** Questions and orders about jobs (trigger-api.md §4.5). Whether the actor may ask at all, the gateway has seen to. */
 @Controller()

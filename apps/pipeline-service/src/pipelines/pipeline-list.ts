@@ -44,7 +44,11 @@ function notChild(table: string): string {
   return `${table}.source <> 'parent_pipeline'`;
 }
 
-function conditions(request: ListPipelines): { where: string[]; values: unknown[] } {
+type Filter = Pick<ListPipelines, 'projectId'> &
+  Partial<Omit<ListPipelines, 'page' | 'perPage' | 'orderBy' | 'sort' | 'replyType'>> & { triggerId?: number | null };
+
+/** What a pipeline must be, for a statement over `pipelineTables`, and the values of its parameters from `$1` on. */
+export function conditions(request: Filter): { where: string[]; values: unknown[] } {
   const where: string[] = [];
   const values: unknown[] = [];
   const also = (condition: string, value: unknown): void => {
@@ -60,6 +64,7 @@ function conditions(request: ListPipelines): { where: string[]; values: unknown[
   also('pipeline.ref = ?', request.ref);
   also('pipeline.sha = ?', request.sha);
   also('owner.username = ?', request.username);
+  also('pipeline.trigger_id = ?', request.triggerId);
   also('pipeline.name = ?', request.name);
   also('(pipeline.yaml_errors is not null) = ?', request.yamlErrors);
   also('pipeline.updated_at > ?', request.updatedAfter);

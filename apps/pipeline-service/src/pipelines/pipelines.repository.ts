@@ -4,7 +4,8 @@ import type { EntityManager } from 'typeorm';
 /** Whoever can run SQL: the database itself, or a transaction of it. */
 export type Sql = Pick<EntityManager, 'query'>;
 
-interface Row {
+/** A pipeline as `pipelineColumns` read it. */
+export interface PipelineRow {
   id: number;
   iid: number;
   projectId: number;
@@ -43,14 +44,14 @@ export const pipelineTables = `pipelines.pipelines as pipeline
 
 /** Pipelines by id, in the order of the ids; those that are not there are left out. */
 export async function readPipelines(sql: Sql, ids: readonly number[]): Promise<PipelineFacts[]> {
-  const rows: Row[] = await sql.query(
+  const rows: PipelineRow[] = await sql.query(
     `select ${pipelineColumns} from ${pipelineTables} where pipeline.id = any($1::bigint[]) order by array_position($1::bigint[], pipeline.id)`,
     [ids],
   );
   return rows.map(pipelineFacts);
 }
 
-function pipelineFacts(row: Row): PipelineFacts {
+export function pipelineFacts(row: PipelineRow): PipelineFacts {
   return {
     id: row.id,
     iid: row.iid,

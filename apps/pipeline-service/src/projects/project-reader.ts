@@ -96,6 +96,14 @@ export class ProjectReader {
   }
 }
 
+/** SQL for the `ProtectionRules` of a row that goes by the name `project`. */
+export const protectionRules = `json_build_object(
+    'branches', (select coalesce(json_agg(json_build_object(
+        'name', name, 'pushAccessLevel', push_access_level, 'mergeAccessLevel', merge_access_level)), '[]')
+      from pipelines.protected_branches where project_id = project.id),
+    'tags', (select coalesce(json_agg(json_build_object('name', name, 'createAccessLevel', create_access_level)), '[]')
+      from pipelines.protected_tags where project_id = project.id))`;
+
 const statement = `
   select project.id, project.full_path as path, project.path as slug, project.name, project.description,
     json_build_object('id', namespace.id, 'path', namespace.path, 'kind', namespace.kind) as namespace,
@@ -109,12 +117,7 @@ const statement = `
         'key', key, 'value', value, 'variableType', variable_type, 'protected', protected, 'masked', masked,
         'raw', raw, 'environmentScope', environment_scope) order by id), '[]')
       from pipelines.variables where project_id = project.id) as variables,
-    json_build_object(
-      'branches', (select coalesce(json_agg(json_build_object(
-          'name', name, 'pushAccessLevel', push_access_level, 'mergeAccessLevel', merge_access_level)), '[]')
-        from pipelines.protected_branches where project_id = project.id),
-      'tags', (select coalesce(json_agg(json_build_object('name', name, 'createAccessLevel', create_access_level)), '[]')
-        from pipelines.protected_tags where project_id = project.id)) as protection,
+    ${protectionRules} as protection,
     coalesce((select value::int from pipelines.settings where key = 'pipeline_limit_per_project_user_sha'), 0)
       as "pipelineLimitPerProjectUserSha"
   from pipelines.projects project join pipelines.namespaces namespace on namespace.id = project.namespace_id

@@ -1,0 +1,80 @@
+import type { LinkedPipeline, ShownJob, Status } from '#libs/contracts';
+import { cancelable, retryable } from '../pipelines/job.status.js';
+
+/** A job as `jobJson` gives it; times are as PostgreSQL writes them in JSON. */
+export interface JobRow extends Pick<
+  ShownJob,
+  | 'id'
+  | 'name'
+  | 'stage'
+  | 'allowFailure'
+  | 'when'
+  | 'needs'
+  | 'scheduling'
+  | 'retried'
+  | 'bridge'
+  | 'tags'
+  | 'resourceGroup'
+  | 'failureReason'
+  | 'runner'
+> {
+  status: Status;
+  createdAt: string;
+  queuedAt: string | null;
+  startedAt: string | null;
+  finishedAt: string | null;
+  scheduledAt: string | null;
+  environment: { name: string; url?: string; action?: string } | null;
+  downstream: LinkedPipeline | null;
+}
+
+/** SQL for a `LinkedPipeline` of the rows `linked` and `elsewhere`, a pipeline and its project. */
+export const linkedJson = `json_build_object('id', linked.id, 'projectId', linked.project_id, 'projectPath', elsewhere.full_path, 'status', linked.status)`;
+
+/** SQL for the `JobRow` of a row `job`. What its plan says of it is in `planned`. */
+const jobJson = `json_build_object('id', job.id, 'name', job.name, 'stage', job.stage, 'status', job.status, 'allowFailure', job.allow_failure,
+  'when', job."when", 'needs', array(select jsonb_array_elements(job.needs) ->> 'name'), 'scheduling', job.scheduling, 'createdAt', job.created_at,
+  'queuedAt', job.queued_at, 'startedAt', job.started_at, 'finishedAt', job.finished_at, 'scheduledAt', job.scheduled_at, 'retried', job.retried,
+  'bridge', job.bridge, 'tags', job.tags, 'failureReason', job.failure_reason,
+  'environment', planned.definition -> 'environment', 'resourceGroup', planned.definition -> 'resourceGroup',
+  'runner', case when job.runner_facts is not null then json_build_object('id', job.runner_facts -> 'id', 'description', job.runner_facts -> 'description') end,
+  'downstream', (select ${linkedJson} from pipelines.pipelines as linked join pipelines.projects as elsewhere on elsewhere.id = linked.project_id
+                 where linked.id = job.linked_pipeline_id))`;
+
+/** SQL for the list of all jobs of the row `pipeline`, in the order of the file, attempts in the order of time. */
+export const jobsJson = `(select coalesce(json_agg(${jobJson} order by job.position, job.id), '[]')
+  from pipelines.jobs as job join pipelines.planned_jobs as planned using (plan_id, position) where job.pipeline_id = pipeline.id)`;
+
+/** @param mayRun whether the one who looks may give orders about the job */
+export function shownJob(row: JobRow, mayRun: boolean, now: Date): ShownJob {
+  const { queuedAt, environment, ...job } = row;
+  const [created, queued, started, finished, scheduled] = [
+    row.createdAt,
+    queuedAt,
+    row.startedAt,
+    row.finishedAt,
+    row.scheduledAt,
+  ].map((time) => (time === null ? null : new Date(time)));
+  return {
+    ...job,
+    createdAt: (created ?? now).toISOString(),
+    startedAt: started?.toISOString() ?? null,
+    finishedAt: finished?.toISOString() ?? null,
+    scheduledAt: scheduled?.toISOString() ?? null,
+    duration: started ? seconds(started, finished ?? now) : null,
+    queuedDuration: queued ? seconds(queued, started ?? finished ?? now) : null,
+    playable: mayRun && (row.status === 'manual' || row.status === 'scheduled'),
+    retryable: mayRun && !row.retried && retryable.includes(row.status),
+    cancelable: mayRun && cancelable.includes(row.status),
+    tags: [...row.tags].sort(),
+    environment: environment && {
+      name: environment.name,
+      url: environment.url ?? null,
+      action: environment.action ?? null,
+    },
+  };
+}
+
+function seconds(from: Date, to: Date): number {
+  return Math.max(0, (to.getTime() - from.getTime()) / 1000);
+}
