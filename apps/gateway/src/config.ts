@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Environment, logLevels } from '#libs/process';
+import { readStorageUrl } from './storage/storage-url.js';
 
 /** Everything that the gateway is told from outside (architecture.md §4). A class, so that Nest can inject it. */
 export class GatewayConfig {
@@ -13,7 +14,7 @@ export class GatewayConfig {
   amqpUrl!: string;
   /** Prefix of this installation's exchanges and queues. */
   namespace!: string;
-  /** Where logs and artifacts are: a directory that all gateways share, as an absolute path or a `file:` URL. */
+  /** Where logs and artifacts are: a directory that all gateways share, as a path or a `file:` address, or a bucket, `s3://…`. */
   storageUrl!: string;
   /** Where the built pages are, or are not; they come with the code, so nobody is asked. */
   pagesDirectory!: string;
@@ -55,8 +56,8 @@ export function readConfig(env: NodeJS.ProcessEnv): GatewayConfig {
   if (secretKey === undefined && triggerTokens === 'retrievable')
     environment.fault('SECRET_KEY is missing: TRIGGER_TOKENS=retrievable keeps trigger tokens encrypted under it');
   const storageUrl = environment.text('STORAGE_URL') ?? resolve(environment.text('DATA_DIR') ?? './data', 'storage');
-  if (/^[a-z][a-z0-9+.-]+:/i.test(storageUrl) && !storageUrl.startsWith('file:///'))
-    environment.fault('STORAGE_URL is not a directory: give an absolute path, or an address that begins with file:///');
+  const storage = readStorageUrl(storageUrl);
+  if ('fault' in storage) environment.fault(`STORAGE_URL ${storage.fault}`);
   const externalUrl = environment.url('EXTERNAL_URL', ['http:', 'https:']) ?? `http://${printableHost(host)}:${port}`;
   const config: GatewayConfig = {
     port,

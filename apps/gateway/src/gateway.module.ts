@@ -31,6 +31,7 @@ import { ensureRoot } from './root-account.js';
 import { RunnersModule } from './runners/runners.module.js';
 import { Services } from './services.js';
 import { SettingsController } from './settings/settings.controller.js';
+import { StorageModule } from './storage/storage.module.js';
 import { TriggerRequestsModule } from './trigger-requests/trigger-requests.module.js';
 import { TriggersModule } from './triggers/triggers.module.js';
 import { UsersController } from './users/users.controller.js';
@@ -91,7 +92,14 @@ class GatewayModule {
   static with({ database, bus }: GatewayOptions): DynamicModule {
     return {
       module: GatewayModule,
-      imports: [TriggerRequestsModule, TriggersModule, RunnersModule, ArtifactsModule, PipelinePagesModule],
+      imports: [
+        StorageModule,
+        TriggerRequestsModule,
+        TriggersModule,
+        RunnersModule,
+        ArtifactsModule,
+        PipelinePagesModule,
+      ],
       controllers: [
         UsersController,
         AccessTokensController,

@@ -45,6 +45,7 @@ import {
   CreateRunner,
   DeleteRunner,
   EditRunner,
+  FindEndedJobs,
   ListRunnerJobs,
   ListRunnerManagers,
   ListRunners,
@@ -183,6 +184,7 @@ const requests = [
   RequestJob,
   ReportContacts,
   ReportJob,
+  FindEndedJobs,
   ShowOwnJob,
   OpenCloneSource,
 ];

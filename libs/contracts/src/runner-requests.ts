@@ -247,6 +247,13 @@ export class ListWaitingJobs extends Request<(JobOutline & { count: number })[]>
   static readonly pattern = 'job.list-waiting';
 }
 
+/** Which of some jobs are over, and which there are none of any more: for the logs of jobs, which the gateways keep. */
+export class FindEndedJobs extends Request<{ ended: number[]; gone: number[] }> {
+  static readonly pattern = 'job.find-ended';
+
+  @IsArray() @IsInt({ each: true }) jobIds!: number[];
+}
+
 /** What a runner that reports is told. */
 export interface JobReportAnswer {
   /** Whether the report counts: the token fits and the job is not over. */

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
-import { type Entry, open, type ZipFile } from 'yauzl';
+import { type Entry, fromRandomAccessReader, type ZipFile } from 'yauzl';
+import { ArchiveReader } from './archive-reader.js';
 
 /** A file inside an archive. */
 export interface ArchiveEntry {
@@ -11,31 +12,39 @@ export interface ArchiveEntry {
 /**
  * Opens one file of a zip archive, reading nothing but the archive's index and that file.
  *
- * @param path of the archive on this machine
+ * @param readRange gives bytes of the archive from `start` to `end`, which counts too
+ * @param size of the archive
  * @param name of the file in it
  * @returns null when the archive has no such file, or it is a directory or a link, or the archive is broken: whoever packed it may not have meant it well
- * @throws Error when it cannot be read from the disk
+ * @throws Error when the storage does not give it
  */
-export async function openArchiveEntry(path: string, name: string): Promise<ArchiveEntry | null> {
+export async function openArchiveEntry(
+  readRange: (start: number, end: number) => Promise<Readable>,
+  size: number,
+  name: string,
+): Promise<ArchiveEntry | null> {
+  const reader = new ArchiveReader(readRange, size);
   let zip: ZipFile | undefined;
   try {
-    zip = await openZip(path);
+    zip = await openZip(reader);
     const entry = await find(zip, name);
     if (entry && isFile(entry)) {
       const content = await openStream(zip, entry);
       content.once('close', () => zip?.close());
       return { content, size: entry.uncompressedSize };
     }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).syscall !== undefined) throw error;
+  } catch {
+    if (reader.failure !== undefined) throw reader.failure;
   }
   zip?.close();
   return null;
 }
 
-function openZip(path: string): Promise<ZipFile> {
+function openZip(reader: ArchiveReader): Promise<ZipFile> {
   return new Promise((resolve, reject) =>
-    open(path, { lazyEntries: true, autoClose: false }, (error, opened) => (error ? reject(error) : resolve(opened))),
+    fromRandomAccessReader(reader, reader.size, { lazyEntries: true, autoClose: false }, (error, opened) =>
+      error ? reject(error) : resolve(opened),
+    ),
   );
 }
 

@@ -1,6 +1,5 @@
 import { Module } from '@nestjs/common';
-import { GatewayConfig } from '../config.js';
-import { ArtifactFiles } from '../storage/artifact-files.js';
+import { StorageModule } from '../storage/storage.module.js';
 import { Artifacts } from './artifacts.js';
 import { ArtifactsRemovedHandler } from './artifacts-removed.handler.js';
 import { JobArtifactsController } from './job-artifacts.controller.js';
@@ -8,14 +7,8 @@ import { RunnerArtifactsController } from './runner-artifacts.controller.js';
 
 /** What jobs leave for people and for later jobs. */
 @Module({
+  imports: [StorageModule],
   controllers: [RunnerArtifactsController, JobArtifactsController, ArtifactsRemovedHandler],
-  providers: [
-    Artifacts,
-    {
-      provide: ArtifactFiles,
-      useFactory: (config: GatewayConfig) => new ArtifactFiles(config.storageUrl),
-      inject: [GatewayConfig],
-    },
-  ],
+  providers: [Artifacts],
 })
 export class ArtifactsModule {}

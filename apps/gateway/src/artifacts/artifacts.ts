@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { Injectable } from '@nestjs/common';
@@ -16,6 +16,7 @@ import { hashSecret } from '../access/secrets.js';
 import { GatewayConfig } from '../config.js';
 import { Services } from '../services.js';
 import { ArtifactFiles, type StoredBytes } from '../storage/artifact-files.js';
+import { NotStored } from '../storage/storage.js';
 import { openArchiveEntry } from './archive-entry.js';
 import { dotenvLimit, parseDotenv } from './dotenv.js';
 import { receiveFile } from './receive-file.js';
@@ -71,12 +72,13 @@ export class Artifacts {
    * @throws Refusal 404 when there is none
    */
   async send(found: StoredArtifact | null, reply: FastifyReply): Promise<void> {
-    if (!found || !(await this.files.has(found.storageKey))) throw nothingHere();
+    if (!found) throw nothingHere();
+    const content = await this.#open(found.storageKey);
     void reply
       .type('application/octet-stream')
       .header('Content-Length', found.size)
       .header('Content-Disposition', `attachment; filename="${found.filename}"`);
-    await reply.send(this.files.read(found.storageKey));
+    await reply.send(content);
   }
 
   /**
@@ -84,8 +86,11 @@ export class Artifacts {
    * @throws Refusal 404 when there is no archive or no such file in it
    */
   async sendFile(found: StoredArtifact | null, name: string, reply: FastifyReply): Promise<void> {
-    if (found?.format !== 'zip' || !(await this.files.has(found.storageKey))) throw nothingHere();
-    const entry = await openArchiveEntry(this.files.path(found.storageKey), name);
+    if (found?.format !== 'zip') throw nothingHere();
+    const { storageKey } = found;
+    const size = await this.files.size(storageKey);
+    if (size === null) throw nothingHere();
+    const entry = await openArchiveEntry((start, end) => this.files.read(storageKey, start, end), size, name);
     if (!entry) throw nothingHere();
     // Whatever a job packed, no browser is to take it for a page of ours.
     void reply
@@ -98,10 +103,19 @@ export class Artifacts {
     await reply.send(entry.content);
   }
 
+  /** A record does not promise that the bytes are there. */
+  async #open(key: string): Promise<Readable> {
+    try {
+      return await this.files.read(key);
+    } catch (error) {
+      throw error instanceof NotStored ? nothingHere() : error;
+    }
+  }
+
   async #variables({ format }: Upload, { key, size }: StoredBytes): Promise<{ key: string; value: string }[]> {
     const tooLarge = () => invalidParameters(`The dotenv report is larger than ${dotenvLimit} bytes`);
     if (size > dotenvLimit) throw tooLarge();
-    const bytes = await readFile(this.files.path(key));
+    const bytes = await buffer(await this.files.read(key));
     const text = format === 'gzip' ? await unpacked(bytes) : bytes;
     if (text.length > dotenvLimit) throw tooLarge();
     return parseDotenv(text.toString());

@@ -1,15 +1,18 @@
 import {
   type BeforeApplicationShutdown,
+  Inject,
   Module,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
 } from '@nestjs/common';
-import { ListWaitingJobs } from '#libs/contracts';
+import { FindEndedJobs, ListWaitingJobs } from '#libs/contracts';
+import { hourly } from '#libs/process';
 import { CloneAccess } from '../clones/clone-access.js';
 import { ClonesController } from '../clones/clones.controller.js';
-import { GatewayConfig } from '../config.js';
+import { Log } from '../log.js';
 import { Services } from '../services.js';
 import { JobLogs } from '../storage/job-logs.js';
+import { StorageModule } from '../storage/storage.module.js';
 import { HeldRequests } from './held-requests.js';
 import { JobContacts } from './job-contacts.js';
 import { JobQueuedHandler } from './job-queued.handler.js';
@@ -24,6 +27,7 @@ import { RunningJobsController } from './running-jobs.controller.js';
 
 /** Runners: those who manage them, and what they call themselves. */
 @Module({
+  imports: [StorageModule],
   controllers: [
     RunnersController,
     RunnerListsController,
@@ -48,22 +52,29 @@ import { RunningJobsController } from './running-jobs.controller.js';
       useFactory: (services: Services) => new JobContacts(services),
       inject: [Services],
     },
-    {
-      provide: JobLogs,
-      useFactory: (config: GatewayConfig) => new JobLogs(config.storageUrl),
-      inject: [GatewayConfig],
-    },
   ],
-  exports: [JobLogs],
 })
 export class RunnersModule implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
+  #stopTidying: (() => Promise<void>) | undefined;
+
   constructor(
     private readonly held: HeldRequests,
     private readonly contacts: JobContacts,
+    private readonly logs: JobLogs,
+    private readonly services: Services,
+    @Inject(Log) private readonly log: Log,
   ) {}
 
   onApplicationBootstrap(): void {
     this.contacts.start();
+    let times = 0;
+    this.#stopTidying = hourly('logs of jobs that are over could not be looked after', this.log, async () => {
+      // Those that are packed are very many: once a day.
+      const all = times % 24 === 23;
+      times += 1;
+      const done = await this.logs.tidy((jobIds) => this.services.ask(FindEndedJobs, { jobIds }), all);
+      if (done.packed + done.deleted > 0) this.log.info(done, 'logs of jobs that are over were packed or deleted');
+    });
   }
 
   /** While the HTTP server waits for its callers, so that those that are held get their answer. */
@@ -73,6 +84,7 @@ export class RunnersModule implements OnApplicationBootstrap, BeforeApplicationS
 
   /** After the last caller: a pipeline service that does not answer must not keep callers waiting. */
   async onApplicationShutdown(): Promise<void> {
+    await this.#stopTidying?.();
     await this.contacts.stop();
   }
 }

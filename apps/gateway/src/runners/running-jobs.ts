@@ -1,8 +1,9 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { type JobReportAnswer, Refusal, ReportJob, type Status } from '#libs/contracts';
 import { type JobCredential, JobTokens } from '../access/job-tokens.js';
 import { hashSecret } from '../access/secrets.js';
 import { GatewayConfig } from '../config.js';
+import { Log } from '../log.js';
 import { Services } from '../services.js';
 import { JobLogs } from '../storage/job-logs.js';
 import { findCoverage, searchedBytes } from './coverage.js';
@@ -34,6 +35,7 @@ export class RunningJobs {
     private readonly logs: JobLogs,
     private readonly contacts: JobContacts,
     private readonly config: GatewayConfig,
+    @Inject(Log) private readonly log: Log,
   ) {}
 
   /**
@@ -53,7 +55,9 @@ export class RunningJobs {
   async end(jobId: number, token: string, end: JobEnd): Promise<string> {
     await this.#live(jobId, token);
     const traceSize = await this.logs.size(jobId);
-    return this.#report(jobId, token, { ...end, traceSize });
+    const jobStatus = await this.#report(jobId, token, { ...end, traceSize });
+    this.#pack(jobId);
+    return jobStatus;
   }
 
   /**
@@ -71,11 +75,18 @@ export class RunningJobs {
     if (start + piece.length > this.config.jobLogLimit) {
       const { size } = await this.logs.append(jobId, await this.logs.size(jobId), logFull);
       const end = { state: 'failed', failureReason: 'trace_size_exceeded', traceSize: size } as const;
-      throw refusal(await this.#report(jobId, token, end));
+      const ended = await this.#report(jobId, token, end);
+      this.#pack(jobId);
+      throw refusal(ended);
     }
     const { taken, size } = await this.logs.append(jobId, start, piece);
     this.contacts.note(jobId, size);
     return { jobStatus, taken, size };
+  }
+
+  /** Nobody waits for it; what fails here is done again within the hour. */
+  #pack(jobId: number): void {
+    this.logs.pack(jobId).catch((error: unknown) => this.log.warn({ err: error, job: jobId }, 'a log was not packed'));
   }
 
   async #live(jobId: number, token: string): Promise<JobCredential> {

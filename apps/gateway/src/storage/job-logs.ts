@@ -1,56 +1,47 @@
-import { constants, createReadStream } from 'node:fs';
-import { type FileHandle, mkdir, open, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
+import { pipeline, Readable } from 'node:stream';
+import { buffer, text } from 'node:stream/consumers';
+import { createGunzip, createGzip } from 'node:zlib';
+import { type Appended, type LiveLogs, logKey, logsPrefix } from './live-logs.js';
+import { NotStored, partOf, type Storage } from './storage.js';
 
-/** What became of a piece of log: the size now, and whether the piece was taken. */
-export interface Appended {
-  taken: boolean;
-  size: number;
-}
+/** The end of a gzip file tells the length of what is in it with so many bits; a longer log stays as it is. */
+const longestPacked = 2 ** 32 - 1;
+const sizeBytes = 4;
+/** Of how many logs at once the pipeline service is asked. */
+const asked = 500;
 
-/**
- * Logs of jobs in a directory that all gateways share. They are bytes: a piece may end inside a character, and every offset counts bytes
- * (runner-api.md §4).
- */
+/** Which jobs of some are over, and which there are none of any more. */
+export type FindEnded = (jobIds: number[]) => Promise<{ ended: number[]; gone: number[] }>;
+
+/** The logs of jobs: they grow while the job runs, and are packed with gzip when it is over. All offsets count bytes of the log as it was sent. */
 export class JobLogs {
-  readonly #directory: string;
-  /** Pieces of one log are written one after the other. */
-  readonly #writing = new Map<number, Promise<unknown>>();
+  /** What is done with one log is done one after the other. */
+  readonly #working = new Map<number, Promise<unknown>>();
 
-  /** @param storageUrl a directory as an absolute path or a `file:` URL */
-  constructor(storageUrl: string) {
-    this.#directory = join(storageUrl.startsWith('file:') ? fileURLToPath(storageUrl) : storageUrl, 'job-logs');
-  }
+  constructor(
+    private readonly live: LiveLogs,
+    private readonly storage: Storage,
+  ) {}
 
   /** Adds a piece that begins at `start`; one that does not fit the end is not taken. */
   append(jobId: number, start: number, piece: Buffer): Promise<Appended> {
-    const before = this.#writing.get(jobId) ?? Promise.resolve();
-    const written = before.catch(() => undefined).then(() => this.#write(jobId, start, piece));
-    this.#writing.set(jobId, written);
-    void written
-      .catch(() => undefined)
-      .finally(() => {
-        if (this.#writing.get(jobId) === written) this.#writing.delete(jobId);
-      });
-    return written;
+    return this.#after(jobId, () => this.live.append(jobId, start, piece));
   }
 
   /** Bytes stored; 0 when there is no log. */
   async size(jobId: number): Promise<number> {
-    try {
-      return (await stat(this.#path(jobId))).size;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
-      throw error;
-    }
+    return (await this.#packedLength(jobId)) ?? (await this.live.size(jobId));
   }
 
-  /** The log from a byte on, as far as there is one. */
+  /** Bytes of a log that still grows, from `start` to `end`, or of a packed one; they must be there. */
   read(jobId: number, start: number, end: number): Readable {
-    return createReadStream(this.#path(jobId), { start, end });
+    return Readable.from(this.#bytes(jobId, start, end), { objectMode: false });
+  }
+
+  /** A log as it is packed, for whoever unpacks it; null when it is not. */
+  async readPacked(jobId: number): Promise<{ size: number; content: Readable } | null> {
+    const size = await this.storage.size(packedKey(jobId));
+    return size === null ? null : { size, content: await this.storage.read(packedKey(jobId)) };
   }
 
   /** The last bytes of the log as text, at most so many; a character that is cut in two is lost. */
@@ -61,40 +52,102 @@ export class JobLogs {
   }
 
   async delete(jobId: number): Promise<void> {
-    await rm(this.#path(jobId), { force: true });
+    await this.#after(jobId, async () => {
+      await this.live.delete(jobId);
+      await this.storage.delete(packedKey(jobId));
+    });
+  }
+
+  /** Packs the log of a job that is over. Whoever reads it meanwhile goes on reading. Doing it twice is no fault. */
+  async pack(jobId: number): Promise<void> {
+    await this.#after(jobId, async () => {
+      const size = await this.live.size(jobId);
+      if (size === 0 || size > longestPacked) return;
+      const packed = createGzip();
+      // What goes wrong with either of them ends both, and whoever stores it hears of it.
+      pipeline(await this.live.read(jobId, 0, size - 1), packed, () => undefined);
+      await this.storage.write(packedKey(jobId), packed);
+      await this.live.delete(jobId);
+    });
   }
 
   /**
-   * Written at its offset and not at the end: two gateways that get the same piece twice, because a runner repeated it, write the same bytes to the
-   * same place.
+   * Packs what was left unpacked, since a gateway ended or no runner reported the end, and deletes the logs of jobs that there are none of any more.
+   * @param all also look at those that are packed, of which there may be very many
    */
-  async #write(jobId: number, start: number, piece: Buffer): Promise<Appended> {
-    const file = await this.#open(jobId);
-    try {
-      const { size } = await file.stat();
-      if (start !== size) return { taken: false, size };
-      for (let written = 0; written < piece.length;)
-        written += (await file.write(piece, written, piece.length - written, start + written)).bytesWritten;
-      return { taken: true, size: size + piece.length };
-    } finally {
-      await file.close();
+  async tidy(findEnded: FindEnded, all: boolean): Promise<{ packed: number; deleted: number }> {
+    const done = { packed: 0, deleted: 0 };
+    let jobIds = new Set<number>();
+    const look = async () => {
+      const { ended, gone } = await findEnded([...jobIds]);
+      jobIds = new Set();
+      for (const jobId of ended) await this.pack(jobId);
+      for (const jobId of gone) await this.delete(jobId);
+      done.packed += ended.length;
+      done.deleted += gone.length;
+    };
+    for await (const key of this.storage.list(logsPrefix)) {
+      const [, jobId] = /^job-logs\/\d+\/(\d+)[./]/.exec(key) ?? [];
+      if (jobId && (all || !key.endsWith(packedSuffix))) jobIds.add(Number(jobId));
+      if (jobIds.size >= asked) await look();
     }
+    if (jobIds.size > 0) await look();
+    return done;
   }
 
-  async #open(jobId: number): Promise<FileHandle> {
-    const path = this.#path(jobId);
-    const flags = constants.O_RDWR | constants.O_CREAT;
-    try {
-      return await open(path, flags, 0o600);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      return open(path, flags, 0o600);
-    }
+  /** Resolves when nothing is written any more. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#working.values());
   }
 
-  /** A thousand logs in a directory, so that none grows without end. */
-  #path(jobId: number): string {
-    return join(this.#directory, String(Math.floor(jobId / 1000)), `${jobId}.log`);
+  #after<Result>(jobId: number, work: () => Promise<Result>): Promise<Result> {
+    const before = this.#working.get(jobId) ?? Promise.resolve();
+    const done = before.catch(() => undefined).then(work);
+    this.#working.set(jobId, done);
+    void done
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.#working.get(jobId) === done) this.#working.delete(jobId);
+      });
+    return done;
   }
+
+  async *#bytes(jobId: number, start: number, end: number): AsyncIterable<Buffer> {
+    let position = start;
+    const packed = () => this.#unpacked(jobId, position, end);
+    // Packed, or not yet, or packed while it was read.
+    for (const open of [packed, () => this.live.read(jobId, position, end), packed]) {
+      try {
+        for await (const piece of await open()) {
+          position += (piece as Buffer).length;
+          yield piece as Buffer;
+        }
+        if (position > end) return;
+      } catch (error) {
+        if (!(error instanceof NotStored)) throw error;
+      }
+    }
+    throw new NotStored(logKey(jobId));
+  }
+
+  async #unpacked(jobId: number, start: number, end: number): Promise<Readable> {
+    const packed = await this.storage.read(packedKey(jobId));
+    const unpacked = createGunzip();
+    pipeline(packed, unpacked, () => undefined);
+    return Readable.from(partOf(unpacked, start, end), { objectMode: false });
+  }
+
+  /** Of the log, unpacked; null when it is not packed. */
+  async #packedLength(jobId: number): Promise<number | null> {
+    const key = packedKey(jobId);
+    const size = await this.storage.size(key);
+    if (size === null) return null;
+    return (await buffer(await this.storage.read(key, size - sizeBytes, size - 1))).readUInt32LE();
+  }
+}
+
+const packedSuffix = '.log.gz';
+
+function packedKey(jobId: number): string {
+  return `${logKey(jobId)}${packedSuffix}`;
 }

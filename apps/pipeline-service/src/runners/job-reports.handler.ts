@@ -1,6 +1,7 @@
 import { Controller } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
 import {
+  FindEndedJobs,
   type JobFacts,
   type JobReportAnswer,
   ReportContacts,
@@ -101,6 +102,19 @@ export class JobReportsHandler {
       );
     });
     return null;
+  }
+
+  @MessagePattern(FindEndedJobs.pattern)
+  async findEnded(@Payload() { jobIds }: FindEndedJobs): Promise<{ ended: number[]; gone: number[] }> {
+    const rows = (await this.database.query(
+      'select id, finished_at is not null as ended from pipelines.jobs where id = any($1::bigint[])',
+      [jobIds],
+    )) as { id: number; ended: boolean }[];
+    const there = new Set(rows.map(({ id }) => id));
+    return {
+      ended: rows.flatMap(({ id, ended }) => (ended ? [id] : [])),
+      gone: jobIds.filter((id) => !there.has(id)),
+    };
   }
 
   @MessagePattern(ShowOwnJob.pattern)
