@@ -133,10 +133,16 @@ it('anybody clones a public project', async () => {
   expect(await git('ls-remote', '--heads', address(null, open.path))).toContain('refs/heads/main');
 });
 
-it('a job’s token opens its own project only, and only while it runs', async () => {
-  const other = await flagfall.newProject({ files: file });
-  const job = await takeJob(project, 'main');
-  expect(await complaint('ls-remote', address(job.token, other.path))).toContain('its own project only');
+it('a job’s token opens its own project and what its user may read, and only while it runs', async () => {
+  const [readable, hidden] = [await flagfall.newProject({ files: file }), await flagfall.newProject({ files: file })];
+  const developer = await flagfall.newUser('developer');
+  await flagfall.join(project, developer, 40);
+  await flagfall.join(readable, developer, 20);
+  await flagfall.trigger(await flagfall.newTrigger(project, developer));
+  const job = await runner.start();
+  expect(await git('ls-remote', address(job.token, readable.path))).toContain('refs/heads/main');
+  for (const path of [hidden.path, 'group/none'])
+    expect(await complaint('ls-remote', address(job.token, path))).toContain('those that its user may read');
   expect(await git('ls-remote', address(job.token))).toContain('refs/heads/main');
   await runner.end(job, 'success');
   expect(await complaint('ls-remote', address(job.token))).toContain('Authentication failed');

@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { Refusal } from '#libs/contracts';
+import { type Actor, Refusal, ShowActor } from '#libs/contracts';
 import { refusalFor } from '../access/access.policy.js';
 import { AccessTokens, userBehind } from '../access/access-tokens.js';
-import { isLive, JobTokens } from '../access/job-tokens.js';
+import { isLive, type JobCredential, JobTokens } from '../access/job-tokens.js';
 import { type ProjectAddress, ProjectAddresses } from '../access/project-addresses.js';
-import { anonymous, onProject } from '../access/viewer.js';
+import { anonymous, onProject, type UserViewer } from '../access/viewer.js';
+import { Services } from '../services.js';
 
 /** What may be cloned. */
 export interface CloneGrant {
@@ -14,8 +15,8 @@ export interface CloneGrant {
 }
 
 /**
- * Who may clone: a running job its own project, whoever may read the repository by an access token, anybody a public one. git sends either kind of
- * token as a password, the user does not count (runner-api.md §6.4).
+ * Who may clone: a running job its own project and, for its submodules, what the user may read whose job it is; whoever may read the repository by an
+ * access token; anybody a public one. git sends either kind of token as a password, the user does not count (runner-api.md §6.4).
  */
 @Injectable()
 export class CloneAccess {
@@ -23,6 +24,7 @@ export class CloneAccess {
     private readonly projects: ProjectAddresses,
     private readonly jobs: JobTokens,
     private readonly tokens: AccessTokens,
+    private readonly services: Services,
   ) {}
 
   /**
@@ -39,9 +41,8 @@ export class CloneAccess {
     const job = await this.jobs.find(token);
     if (job) {
       if (!isLive(job, now)) throw challenge();
-      if (!project || Number(job.project_id) !== project.id)
-        throw new Refusal(403, { message: 'The token of a job opens the repository of its own project only' });
-      return { project, pipelineId: Number(job.pipeline_id) };
+      if (project && Number(job.project_id) === project.id) return { project, pipelineId: Number(job.pipeline_id) };
+      return { project: await this.#readableByOwner(job, project), pipelineId: null };
     }
     const found = await this.tokens.find(token);
     if (!found) throw challenge();
@@ -50,6 +51,24 @@ export class CloneAccess {
     if (refused) throw refused;
     return { project: project as ProjectAddress, pipelineId: null };
   }
+
+  /** Another project than the job's. What is not there and what may not be read are refused alike. */
+  async #readableByOwner(job: JobCredential, project: ProjectAddress | undefined): Promise<ProjectAddress> {
+    if (project) {
+      const owner = await this.services.ask(ShowActor, { userId: Number(job.user_id), projectId: project.id });
+      const viewer = owner && owner.state === 'active' && userOf(owner);
+      if (viewer && !refusalFor('read-repository', viewer, project)) return project;
+    }
+    throw new Refusal(403, {
+      message: 'The token of a job opens the repository of its project, and those that its user may read',
+    });
+  }
+}
+
+/** As seen from the project that the user's level is of. */
+function userOf({ id, username, name, email = null, admin, createdAt, accessLevel: level }: Actor): UserViewer {
+  const presented = { tokenId: 0, scopes: [], memberships: {} };
+  return { kind: 'user', id, username, name, email, admin, createdAt: new Date(createdAt), level, ...presented };
 }
 
 function passwordOf(authorization: string | undefined): string | undefined {

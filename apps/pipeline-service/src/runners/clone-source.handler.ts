@@ -10,6 +10,8 @@ import { Repositories } from '../repositories/repositories.js';
 import { CloneSource } from './clone-source.js';
 
 const remembered = 10_000;
+/** The requests of one clone follow each other at once. */
+const sameCloneMs = 2_000;
 
 interface PinnedPipeline {
   id: number;
@@ -22,6 +24,8 @@ interface PinnedPipeline {
 export class CloneSourceHandler {
   /** Pipelines whose clone this replica has begun to serve: the further requests of a clone find everything ready. */
   readonly #ready = new Set<number>();
+  /** When this replica last began to bring a project's mirror up to date. */
+  readonly #refreshed = new Map<number, number>();
 
   constructor(
     private readonly database: DataSource,
@@ -52,18 +56,30 @@ export class CloneSourceHandler {
    * The repository as it is now. git sends its credentials only where it is asked for them, and for a public project it is not: there a job
    * comes as anybody, and its commit must be there for it all the same.
    *
-   * @param begins false for the further requests of a clone, which are about what the first one told
+   * @param begins false for the further requests of a clone, which are about what the first one told, here or at another replica
    */
   async #prepareForAnybody(
     project: ProjectForCreation,
     address: RepositoryAddress,
     begins: boolean,
   ): Promise<PinnedPipeline[]> {
-    if (begins) await this.repositories.freshMirror(address, project.defaultBranch);
+    if (begins || !this.#isFresh(project.id)) await this.#refresh(project, address);
     const pipelines = await this.#underWay(project.id);
     // What is wrong with one of them is no reason to refuse everybody else.
     await Promise.allSettled(pipelines.map((pipeline) => this.#prepare(address, pipeline, begins)));
     return pipelines;
+  }
+
+  /** What the first request of a clone told may have been told by another replica, whose mirror is newer than this one's. */
+  #isFresh(projectId: number): boolean {
+    return performance.now() - (this.#refreshed.get(projectId) ?? -Infinity) < sameCloneMs;
+  }
+
+  async #refresh(project: ProjectForCreation, address: RepositoryAddress): Promise<void> {
+    const at = performance.now();
+    await this.repositories.freshMirror(address, project.defaultBranch);
+    if (this.#refreshed.size >= remembered) this.#refreshed.clear();
+    this.#refreshed.set(project.id, at);
   }
 
   async #prepare(address: RepositoryAddress, pipeline: PinnedPipeline, begins: boolean): Promise<PinnedPipeline> {
