@@ -15,9 +15,9 @@ import { ArtifactsModule } from './artifacts/artifacts.module.js';
 import { GatewayConfig } from './config.js';
 import { Readiness } from './health/readiness.js';
 import { createGateway } from './http/create-app.js';
+import { BridgesController } from './jobs/bridges.controller.js';
 import { JobOrdersController } from './jobs/job-orders.controller.js';
 import { JobsController } from './jobs/jobs.controller.js';
-import { BridgesController } from './jobs/bridges.controller.js';
 import { JobsRateLimit } from './jobs/jobs-rate-limit.js';
 import { LintController } from './lint/lint.controller.js';
 import { Log } from './log.js';
@@ -27,6 +27,7 @@ import { PipelineOrdersController } from './pipelines/pipeline-orders.controller
 import { PipelinesController } from './pipelines/pipelines.controller.js';
 import { ProjectsController } from './projects/projects.controller.js';
 import { ProtectedBranchesController, ProtectedTagsController } from './protected-refs/protected-refs.controller.js';
+import { ResourceGroupsController } from './resource-groups/resource-groups.controller.js';
 import { ensureRoot } from './root-account.js';
 import { RunnersModule } from './runners/runners.module.js';
 import { Services } from './services.js';
@@ -113,6 +114,7 @@ class GatewayModule {
         PipelineOrdersController,
         JobsController,
         BridgesController,
+        ResourceGroupsController,
         JobOrdersController,
         SettingsController,
       ],

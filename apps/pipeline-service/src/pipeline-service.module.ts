@@ -20,6 +20,7 @@ import { Repositories, type RepositoriesOptions } from './repositories/repositor
 import { Sealing } from './sealing.js';
 import { PipelinePagesModule } from './pipeline-pages/pipeline-pages.module.js';
 import { PipelinesModule } from './pipelines/pipelines.module.js';
+import { ResourceGroupsModule } from './resource-groups/resource-groups.module.js';
 import { RunnersModule } from './runners/runners.module.js';
 import { ProjectsModule } from './projects/projects.module.js';
 
@@ -57,7 +58,14 @@ class PipelineServiceModule {
     return {
       module: PipelineServiceModule,
       global: true,
-      imports: [PipelinesModule, PipelinePagesModule, BridgesModule, RunnersModule, ProjectsModule],
+      imports: [
+        PipelinesModule,
+        PipelinePagesModule,
+        BridgesModule,
+        ResourceGroupsModule,
+        RunnersModule,
+        ProjectsModule,
+      ],
       providers: [
         { provide: PipelineServiceConfig, useValue: config },
         { provide: DataSource, useValue: database },

@@ -20,6 +20,7 @@ export * from './protected-ref.js';
 export * from './refusal.js';
 export * from './refusals.js';
 export * from './request.js';
+export * from './resource-group.js';
 export * from './runner-requests.js';
 export * from './settings.js';
 export * from './trigger-request.js';

@@ -41,6 +41,13 @@ import {
   UnprotectTag,
 } from './protected-ref.js';
 import {
+  EditResourceGroup,
+  ListResourceGroups,
+  ListUpcomingJobs,
+  ResourceGroupDue,
+  ShowResourceGroup,
+} from './resource-group.js';
+import {
   AssignRunner,
   CreateRunner,
   DeleteRunner,
@@ -89,6 +96,7 @@ const events = [
   JobQueued,
   JobStatusChanged,
   BridgeDue,
+  ResourceGroupDue,
   ArtifactsRemoved,
   ProjectDeleted,
   TriggerTokenAdded,
@@ -161,6 +169,10 @@ const requests = [
   PlayJob,
   EraseJob,
   ListBridges,
+  ListResourceGroups,
+  ShowResourceGroup,
+  EditResourceGroup,
+  ListUpcomingJobs,
   AddArtifact,
   FindArchive,
   FindLatestArchive,

@@ -2,6 +2,7 @@ import { ArtifactsRemoved } from './artifact.js';
 import { BridgeDue } from './bridge.js';
 import { PipelineCreated, PipelineDeleted } from './pipeline.js';
 import { ProjectDeleted } from './project-events.js';
+import { ResourceGroupDue } from './resource-group.js';
 import { PipelineTriggered, TriggerOutcome } from './trigger-request.js';
 import { UserChanged } from './user-requests.js';
 
@@ -9,6 +10,7 @@ import { UserChanged } from './user-requests.js';
 export const workQueues = [
   `pipeline-service.${PipelineTriggered.type}`,
   `pipeline-service.${BridgeDue.type}`,
+  `pipeline-service.${ResourceGroupDue.type}`,
   `gateway.${TriggerOutcome.type}`,
   `token-service.${PipelineCreated.type}`,
   `token-service.${PipelineDeleted.type}`,

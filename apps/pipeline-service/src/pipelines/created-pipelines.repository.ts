@@ -3,6 +3,7 @@ import {
   JobQueued,
   PipelineCreated,
   type PipelineFacts,
+  ResourceGroupDue,
   type Status,
   type TriggerOutcome,
 } from '#libs/contracts';
@@ -115,6 +116,7 @@ export class CreatedPipelines {
     const insertions: Insertions = {
       created: (rows) => this.#outbox.insertion(PipelineCreated, rows),
       bridges: (rows) => this.#outbox.insertion(BridgeDue, rows),
+      groups: (rows) => this.#outbox.insertion(ResourceGroupDue, rows),
     };
     const counted = sorted.some(({ rate }) => rate && rate.limit > 0);
     const { decisions, written } = await retrying(() =>

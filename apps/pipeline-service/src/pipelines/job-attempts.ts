@@ -23,9 +23,9 @@ export async function repeatJobs(
   if (repeated.length === 0) return new Map();
   const added = (await manager.query(
     `insert into pipelines.jobs (pipeline_id, project_id, plan_id, position, name, stage, stage_idx, status, "when", allow_failure, scheduling, needs,
-       tags, protected, user_id, played_variables, timeout_seconds, bridge, attempt, created_at, updated_at)
+       tags, protected, user_id, played_variables, timeout_seconds, bridge, resource_group, attempt, created_at, updated_at)
      select job.pipeline_id, job.project_id, plan_id, position, job.name, job.stage, job.stage_idx, 'created', job."when", planned.allow_failure,
-       job.scheduling, job.needs, job.tags, job.protected, coalesce($2, job.user_id), job.played_variables, job.timeout_seconds, job.bridge, job.attempt + 1, $3, $3
+       job.scheduling, job.needs, job.tags, job.protected, coalesce($2, job.user_id), job.played_variables, job.timeout_seconds, job.bridge, job.resource_group, job.attempt + 1, $3, $3
      from pipelines.jobs as job join pipelines.planned_jobs as planned using (plan_id, position) where job.id = any($1::bigint[]) order by job.id
      returning id`,
     [repeated, userId, now],

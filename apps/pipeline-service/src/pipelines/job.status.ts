@@ -6,11 +6,16 @@ import type { Status } from '#libs/contracts';
  *     created ──enqueue──▶ pending ──pick──▶ running ──succeed/fail──▶ success, failed
  *        │ block ▶ manual ──play──▲             └─cancel─▶ canceling ─▶ canceled
  *        │ delay ▶ scheduled ─────┘
+ *        ├ wait ▶ waiting_for_resource ──acquire──▶ pending   (a job of a resource group, in place of enqueue and play)
  *        └ skip ▶ skipped ──revive──▶ created
  */
 export type JobHappening =
   /** Its turn has come and it may run. */
   | 'enqueue'
+  /** Its turn has come, or a person has started it, and it waits until no other job of its resource group is in progress. */
+  | 'wait'
+  /** No other job of its resource group is in progress. */
+  | 'acquire'
   /** Its turn has come and it waits for a person. */
   | 'block'
   /** Its turn has come and it waits for a time. */
@@ -38,12 +43,19 @@ type Row = Partial<Record<JobHappening, Status>>;
  * canceled (runner-api.md §3.5).
  */
 const table: Record<Status, Row> = {
-  created: { enqueue: 'pending', block: 'manual', delay: 'scheduled', skip: 'skipped', cancel: 'canceled' },
-  waiting_for_resource: { enqueue: 'pending', cancel: 'canceled' },
+  created: {
+    enqueue: 'pending',
+    wait: 'waiting_for_resource',
+    block: 'manual',
+    delay: 'scheduled',
+    skip: 'skipped',
+    cancel: 'canceled',
+  },
+  waiting_for_resource: { acquire: 'pending', cancel: 'canceled' },
   preparing: { enqueue: 'pending', cancel: 'canceled', fail: 'failed' },
   waiting_for_callback: { cancel: 'canceled', fail: 'failed' },
-  manual: { play: 'pending', cancel: 'canceled' },
-  scheduled: { play: 'pending', cancel: 'canceled' },
+  manual: { play: 'pending', wait: 'waiting_for_resource', cancel: 'canceled' },
+  scheduled: { play: 'pending', wait: 'waiting_for_resource', cancel: 'canceled' },
   pending: { pick: 'running', succeed: 'success', fail: 'failed', cancel: 'canceled' },
   running: {
     succeed: 'success',

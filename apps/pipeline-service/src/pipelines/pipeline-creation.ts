@@ -1,5 +1,5 @@
-import { compositeStatus, nextStatuses, planPipeline, type Plan } from '#libs/ci-config';
-import type { TriggerOutcome } from '#libs/contracts';
+import { compositeStatus, type Job, nextStatuses, planPipeline, type Plan } from '#libs/ci-config';
+import type { Status, TriggerOutcome } from '#libs/contracts';
 import { Batches } from '#libs/persistence';
 import type { DataSource } from 'typeorm';
 import type { ProjectForCreation, ProjectReader } from '../projects/project-reader.js';
@@ -156,6 +156,11 @@ export class PipelineCreation {
   }
 }
 
+/** A job of a resource group that may run waits for its turn first. */
+function throughResourceGroup(status: Status, { resourceGroup }: Job): Status {
+  return status === 'pending' && resourceGroup ? 'waiting_for_resource' : status;
+}
+
 function checked(project: ProjectForCreation) {
   return { ...project, variablesMinimumRole: project.pipelineVariablesRole };
 }
@@ -193,7 +198,7 @@ function decideByPlan(
   );
   const jobs = plan.jobs.map((job) => ({
     job,
-    status: first.get(job.name) ?? ('created' as const),
+    status: throughResourceGroup(first.get(job.name) ?? 'created', job),
     timeout: job.timeout ?? project.timeoutSeconds,
   }));
   const status =

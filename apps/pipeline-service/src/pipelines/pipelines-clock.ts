@@ -1,14 +1,15 @@
-import { BridgeDue } from '#libs/contracts';
+import { BridgeDue, ResourceGroupDue } from '#libs/contracts';
 import type { Logger } from 'pino';
 import type { Outbox } from '#libs/persistence';
 import type { DataSource } from 'typeorm';
+import { idleGroups } from '../resource-groups/resource-groups.repository.js';
 import { purgeBatch, purgeOutcomes } from './outcome-life.js';
 import { lockPipelines, moveJobs, processPipeline } from './statuses.repository.js';
 
 const tickMs = 1_000;
 const cleanEveryMs = 3_600_000;
 const cleanAgainMs = 10_000;
-const bridgesEveryMs = 10_000;
+const waitingEveryMs = 10_000;
 
 /** What time brings about: delayed jobs start, outcomes that nobody will ask for again go. Any replica may do it, one at a time. */
 export class PipelinesClock {
@@ -36,25 +37,27 @@ export class PipelinesClock {
     await this.#ticking;
   }
 
-  /** Jobs whose pipeline was deleted, or whose project was, hear nothing of it. */
-  async #wakeBridges(now: Date): Promise<void> {
-    if (now.getTime() - this.#lookedAt < bridgesEveryMs) return;
+  /** Jobs that wait for a pipeline or a job that was deleted hear nothing of it. */
+  async #wakeWaiting(now: Date): Promise<void> {
+    if (now.getTime() - this.#lookedAt < waitingEveryMs) return;
     this.#lookedAt = now.getTime();
     const orphans = (await this.database.query(
       `select job.id from pipelines.jobs as job
        where bridge and status = 'running' and linked_pipeline_id is not null
          and not exists (select from pipelines.pipelines as linked where linked.id = linked_pipeline_id) limit 100`,
     )) as { id: number }[];
-    if (orphans.length > 0)
-      await this.outbox.transaction((_, say) => {
-        for (const { id } of orphans) say(BridgeDue, { jobId: id });
-        return Promise.resolve();
-      });
+    const groups = await idleGroups(this.database);
+    if (orphans.length === 0 && groups.length === 0) return;
+    await this.outbox.transaction((_, say) => {
+      for (const { id } of orphans) say(BridgeDue, { jobId: id });
+      for (const group of groups) say(ResourceGroupDue, group);
+      return Promise.resolve();
+    });
   }
 
   async tick(now: Date): Promise<void> {
     await this.#startDelayed(now);
-    await this.#wakeBridges(now);
+    await this.#wakeWaiting(now);
     if (now.getTime() >= this.#cleanAt) await this.#clean(now);
   }
 

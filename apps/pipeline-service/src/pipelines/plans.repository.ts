@@ -49,7 +49,23 @@ export async function addPlans(database: DataSource, plans: Plan[]): Promise<voi
        select * from json_populate_recordset(null::pipelines.planned_jobs, $1) on conflict do nothing`,
       [JSON.stringify(jobs)],
     );
+    const groups = rows.flatMap(({ projectId, hash }) =>
+      (missing.get(`${projectId} ${hash}`)?.jobs ?? []).flatMap(({ job }) =>
+        job.resourceGroup ? [{ projectId, key: job.resourceGroup }] : [],
+      ),
+    );
+    await addResourceGroups(manager, groups);
   });
+}
+
+/** They are there, to be shown and changed, as soon as a job names them. */
+async function addResourceGroups(manager: EntityManager, groups: { projectId: number; key: string }[]): Promise<void> {
+  if (groups.length === 0) return;
+  await manager.query(
+    `insert into pipelines.resource_groups (project_id, key)
+     select distinct * from unnest($1::bigint[], $2::text[]) as named (project_id, key) order by 1, 2 on conflict do nothing`,
+    [groups.map(({ projectId }) => projectId), groups.map(({ key }) => key)],
+  );
 }
 
 /** Whether a job stands for another pipeline, and runs nothing itself. */
@@ -73,6 +89,7 @@ function jobRow(planId: number, position: number, { job, status, timeout }: Firs
     tags: job.tags,
     timeout_seconds: timeout,
     bridge: isBridge(job),
+    resource_group: job.resourceGroup || null,
     definition: job,
   };
 }

@@ -1,5 +1,12 @@
 import { compositeStatus, nextStatuses } from '#libs/ci-config';
-import { BridgeDue, JobQueued, JobStatusChanged, PipelineStatusChanged, type Status } from '#libs/contracts';
+import {
+  BridgeDue,
+  JobQueued,
+  JobStatusChanged,
+  PipelineStatusChanged,
+  ResourceGroupDue,
+  type Status,
+} from '#libs/contracts';
 import type { Say } from '#libs/persistence';
 import type { EntityManager } from 'typeorm';
 import { type JobHappening, transitions } from './job.status.js';
@@ -31,6 +38,7 @@ interface JobRow {
   startedAt: Date | null;
   finishedAt: Date | null;
   coverage: number | null;
+  resourceGroup: string | null;
 }
 
 interface PipelineRow {
@@ -77,7 +85,7 @@ export async function moveJobs(
   now: Date,
   end: JobEnd = {},
 ): Promise<number[]> {
-  const possible = transitions(happening);
+  const possible = moves(happening);
   const [rows] = (await manager.query(
     `update pipelines.jobs as job
      set status = move.target,
@@ -93,9 +101,9 @@ export async function moveJobs(
          coverage = coalesce($7, coverage),
          allow_failure = coalesce($8, allow_failure),
          token_hash = case move.target when 'pending' then null else token_hash end
-     from unnest($2::text[], $3::text[]) as move (source, target)
-     where job.id = any($1::bigint[]) and job.status = move.source
-     returning job.id, job.pipeline_id as "pipelineId", job.project_id as "projectId", job.name, job.status, job.version, job.tags, job.protected, job.bridge`,
+     from unnest($2::text[], $3::text[], $9::boolean[]) as move (source, target, grouped)
+     where job.id = any($1::bigint[]) and job.status = move.source and coalesce(move.grouped = (job.resource_group is not null), true)
+     returning job.id, job.pipeline_id as "pipelineId", job.project_id as "projectId", job.name, job.status, job.version, job.tags, job.protected, job.bridge, job.resource_group as "resourceGroup"`,
     [
       jobIds,
       possible.map(({ from }) => from),
@@ -105,6 +113,7 @@ export async function moveJobs(
       end.exitCode ?? null,
       end.coverage ?? null,
       end.allowFailure ?? null,
+      possible.map(({ grouped }) => grouped),
     ],
   )) as [
     {
@@ -117,16 +126,46 @@ export async function moveJobs(
       tags: string[];
       protected: boolean;
       bridge: boolean;
+      resourceGroup: string | null;
     }[],
     number,
   ];
-  for (const { id, pipelineId, projectId, name, status, version, tags, protected: isProtected, bridge } of rows) {
+  for (const row of rows) {
+    const {
+      id,
+      pipelineId,
+      projectId,
+      name,
+      status,
+      version,
+      tags,
+      protected: isProtected,
+      bridge,
+      resourceGroup,
+    } = row;
+    if (resourceGroup !== null && !holdsGroup(status)) say(ResourceGroupDue, { projectId, key: resourceGroup });
     say(JobStatusChanged, { jobId: id, pipelineId, projectId, name, status, version });
     if (status === 'pending')
       if (bridge) say(BridgeDue, { jobId: id });
       else say(JobQueued, { jobId: id, projectId, tags, protected: isProtected });
   }
   return rows.map(({ id }) => id);
+}
+
+/** Where a happening leads: a job of a resource group waits for its turn in place of being queued. `grouped`: only such, or only others. */
+function moves(happening: JobHappening): { from: Status; to: Status; grouped: boolean | null }[] {
+  const usual = transitions(happening);
+  if (happening !== 'enqueue' && happening !== 'play') return usual.map((move) => ({ ...move, grouped: null }));
+  const from = new Set(usual.map((move) => move.from));
+  const waiting = transitions('wait').filter((move) => from.has(move.from));
+  return [
+    ...usual.map((move) => ({ ...move, grouped: false })),
+    ...waiting.map((move) => ({ ...move, grouped: true })),
+  ];
+}
+
+function holdsGroup(status: Status): boolean {
+  return status === 'pending' || status === 'running' || status === 'canceling';
 }
 
 /**
@@ -145,7 +184,7 @@ export async function lockPipelines(manager: EntityManager, pipelineIds: number[
  */
 export async function processPipeline(manager: EntityManager, say: Say, pipelineId: number, now: Date): Promise<void> {
   const jobs = await latestJobs(manager, pipelineId);
-  const moves = nextStatuses(jobs.map((job) => ({ ...job, needs: job.needs.map(({ name }) => name) })));
+  const next = nextStatuses(jobs.map((job) => ({ ...job, needs: job.needs.map(({ name }) => name) })));
   const happenings: [JobHappening, Status][] = [
     ['enqueue', 'pending'],
     ['block', 'manual'],
@@ -153,17 +192,21 @@ export async function processPipeline(manager: EntityManager, say: Say, pipeline
     ['skip', 'skipped'],
   ];
   for (const [happening, target] of happenings) {
-    const ids = jobs.filter(({ name }) => moves.get(name) === target).map(({ id }) => id);
+    const ids = jobs.filter(({ name }) => next.get(name) === target).map(({ id }) => id);
     if (ids.length > 0) await moveJobs(manager, say, ids, happening, now);
   }
-  for (const job of jobs) job.status = moves.get(job.name) ?? job.status;
+  for (const job of jobs) {
+    const status = next.get(job.name) ?? job.status;
+    const waits = status === 'pending' && job.status === 'created' && job.resourceGroup !== null;
+    job.status = waits ? 'waiting_for_resource' : status;
+  }
   await movePipeline(manager, say, pipelineId, jobs, now);
 }
 
 async function latestJobs(manager: EntityManager, pipelineId: number): Promise<JobRow[]> {
   return manager.query(
     `select id, name, status, "when", allow_failure as "allowFailure", scheduling, stage_idx as "stageIdx", needs,
-            started_at as "startedAt", finished_at as "finishedAt", coverage
+            started_at as "startedAt", finished_at as "finishedAt", coverage, resource_group as "resourceGroup"
      from pipelines.jobs where pipeline_id = $1 and not retried order by position, id`,
     [pipelineId],
   );

@@ -20,6 +20,8 @@ export interface Insertions {
   created(rows: string): string;
   /** Jobs that stand for other pipelines and are due. */
   bridges(rows: string): string;
+  /** Resource groups that jobs wait for. */
+  groups(rows: string): string;
 }
 
 export interface Written {
@@ -53,6 +55,8 @@ export async function writePipelines(
   const created = `select json_build_object('pipelineId', id, 'projectId', project_id, 'triggerId', trigger_id, 'createdAt', $4::text) as data
     from new_pipelines`;
   const bridges = `select json_build_object('jobId', id) as data from new_jobs where status = 'pending' and bridge`;
+  const groups = `select distinct jsonb_build_object('projectId', project_id, 'key', resource_group) as data
+    from new_jobs where status = 'waiting_for_resource'`;
   const [row] = (await sql.query(
     `with decided as materialized (
        select row_number() over () as position, decided.* from json_to_recordset($1) as decided (request_id uuid, project_id bigint, creates boolean,
@@ -94,13 +98,13 @@ export async function writePipelines(
        returning id, project_id, protected, user_id, plan_id, trigger_id
      ), new_jobs as (
        insert into pipelines.jobs (pipeline_id, project_id, plan_id, position, name, stage, stage_idx, status, "when", allow_failure, scheduling,
-         needs, tags, protected, user_id, timeout_seconds, bridge, created_at, updated_at, queued_at, scheduled_at)
+         needs, tags, protected, user_id, timeout_seconds, bridge, resource_group, created_at, updated_at, queued_at, scheduled_at)
        select pipeline.id, pipeline.project_id, plan_id, job.position, job.name, job.stage, job.stage_idx, job.status, job."when", job.allow_failure,
-         job.scheduling, job.needs, job.tags, pipeline.protected, pipeline.user_id, job.timeout_seconds, job.bridge, $2, $2,
+         job.scheduling, job.needs, job.tags, pipeline.protected, pipeline.user_id, job.timeout_seconds, job.bridge, job.resource_group, $2, $2,
          case job.status when 'pending' then $2 end,
          case job.status when 'scheduled' then $2 + make_interval(secs => (job.definition ->> 'startIn')::int) end
        from new_pipelines as pipeline join pipelines.planned_jobs as job using (plan_id) order by pipeline.id, job.position
-       returning id, project_id, status, tags, protected, bridge
+       returning id, project_id, status, tags, protected, bridge, resource_group
      ), new_users as (
        insert into pipelines.users (id, username, name, email, state, created_at, updated_at)
        select id, username, name, email, state, "createdAt", $2
@@ -110,13 +114,16 @@ export async function writePipelines(
        ${insertions.created(created)}
      ), said_bridges as (
        ${insertions.bridges(bridges)}
+     ), said_groups as (
+       ${insertions.groups(groups)}
      )
      select (select coalesce(json_agg(json_build_object('requestId', request_id, 'id', id, 'iid', case when creating then next_iid end, 'gone', gone)), '[]')
              from identified join claimed using (request_id)) as claimed,
        array(select request_id::text from decided where position not in (select position from ready)) as unplanned,
        (select coalesce(json_agg(json_build_object('jobId', id, 'projectId', project_id, 'tags', tags, 'protected', protected)), '[]')
         from new_jobs where status = 'pending' and not bridge) as queued,
-       (select coalesce(json_agg(said), '[]') from (select * from said_created union all select * from said_bridges) as said) as said`,
+       (select coalesce(json_agg(said), '[]')
+        from (select * from said_created union all select * from said_bridges union all select * from said_groups) as said) as said`,
     [
       JSON.stringify(decisions.map(decidedRow)),
       now,

@@ -9,6 +9,7 @@ import { DebugTraces1700000010000 } from './1700000010000-debug-traces.js';
 import { RunnerManagers1700000011000 } from './1700000011000-runner-managers.js';
 import { RunnerRegistration1700000012000 } from './1700000012000-runner-registration.js';
 import { Bridges1700000008000 } from './1700000008000-bridges.js';
+import { ResourceGroups1700000009000 } from './1700000009000-resource-groups.js';
 
 /** The pipeline service's part of the database. */
 export const pipelinesSchema: Schema = {
@@ -25,5 +26,6 @@ export const pipelinesSchema: Schema = {
     RunnerManagers1700000011000,
     RunnerRegistration1700000012000,
     Bridges1700000008000,
+    ResourceGroups1700000009000,
   ],
 };
