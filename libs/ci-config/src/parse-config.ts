@@ -137,8 +137,6 @@ function usesOf(
 
 function warningsOf(jobs: readonly WrittenJob[], workflow: CiConfig['workflow']): string[] {
   const warnings: string[] = [];
-  if (workflow.autoCancel || workflow.rules?.some((rule) => rule.autoCancel))
-    warnings.push('workflow:auto_cancel is not acted on by this server');
   if (workflow.rules) return warnings;
   for (const job of jobs) {
     const last = job.rules?.at(-1);

@@ -27,7 +27,7 @@ import {
   ShowPipeline,
   ShowPipelineVariables,
 } from './pipeline-requests.js';
-import { PipelineCreated, PipelineDeleted, PipelineStatusChanged } from './pipeline.js';
+import { PipelineCreated, PipelineDeleted, PipelineStatusChanged, PipelineSupersedes } from './pipeline.js';
 import { ProjectDeleted } from './project-events.js';
 import { CreateProject, DeleteProject, EditProject, ListNamespaces, ListProjects, ShowProject } from './project.js';
 import {
@@ -93,6 +93,7 @@ const events = [
   PipelineCreated,
   PipelineDeleted,
   PipelineStatusChanged,
+  PipelineSupersedes,
   JobQueued,
   JobStatusChanged,
   BridgeDue,

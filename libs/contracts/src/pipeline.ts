@@ -55,6 +55,13 @@ export class PipelineCreated {
   @IsISO8601() createdAt!: string;
 }
 
+/** `pipeline.supersedes.v1`: a pipeline was created whose file says what becomes of those for older commits of its ref. */
+export class PipelineSupersedes {
+  static readonly type = 'pipeline.supersedes.v1';
+
+  @IsInt() pipelineId!: number;
+}
+
 /**
  * `pipeline.deleted.v1`; `latest` is the newest pipeline that the same trigger still has (trigger-api.md §2.4). Of two deletions that come in reverse order,
  * `order` tells which one knows better: it grows with each of a trigger's.

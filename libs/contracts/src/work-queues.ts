@@ -1,6 +1,6 @@
 import { ArtifactsRemoved } from './artifact.js';
 import { BridgeDue } from './bridge.js';
-import { PipelineCreated, PipelineDeleted } from './pipeline.js';
+import { PipelineCreated, PipelineDeleted, PipelineSupersedes } from './pipeline.js';
 import { ProjectDeleted } from './project-events.js';
 import { ResourceGroupDue } from './resource-group.js';
 import { PipelineTriggered, TriggerOutcome } from './trigger-request.js';
@@ -9,6 +9,7 @@ import { UserChanged } from './user-requests.js';
 /** Which service keeps which events until it has handled them: `<service>.<type>`, as their queues and what is parked there are called. */
 export const workQueues = [
   `pipeline-service.${PipelineTriggered.type}`,
+  `pipeline-service.${PipelineSupersedes.type}`,
   `pipeline-service.${BridgeDue.type}`,
   `pipeline-service.${ResourceGroupDue.type}`,
   `gateway.${TriggerOutcome.type}`,

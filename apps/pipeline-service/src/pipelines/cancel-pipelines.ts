@@ -20,17 +20,22 @@ export async function withChildren(sql: Sql, pipelineId: number): Promise<number
   return rows.map(({ id }) => id);
 }
 
-/** Stops what runs and cancels what waits; manual jobs stay manual (architecture.md §4). Call it with the pipelines locked. */
+/**
+ * Stops what runs and cancels what waits; manual jobs stay manual (architecture.md §4). Call it with the pipelines locked.
+ * @param which all jobs, or those that say that they may be interrupted
+ */
 export async function cancelPipelines(
   manager: EntityManager,
   say: Say,
   pipelineIds: number[],
   now: Date,
+  which: 'all' | 'interruptible' = 'all',
 ): Promise<void> {
   const jobs = (await manager.query(
-    `select id, status = 'running' and runner_cancels_gracefully as graceful
-     from pipelines.jobs where pipeline_id = any($1::bigint[]) and not retried and status = any($2)`,
-    [pipelineIds, cancelable],
+    `select id, jobs.status = 'running' and runner_cancels_gracefully as graceful
+     from pipelines.jobs join pipelines.planned_jobs using (plan_id, position)
+     where pipeline_id = any($1::bigint[]) and not retried and jobs.status = any($2) and ($3 or (definition ->> 'interruptible')::boolean)`,
+    [pipelineIds, cancelable, which === 'all'],
   )) as { id: number; graceful: boolean }[];
   const ids = (graceful: boolean): number[] => jobs.filter((job) => job.graceful === graceful).map(({ id }) => id);
   await moveJobs(manager, say, ids(true), 'cancel-gracefully', now);

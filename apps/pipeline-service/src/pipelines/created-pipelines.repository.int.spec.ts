@@ -107,9 +107,10 @@ it('a project that was deleted after the decision gets no pipeline', async () =>
       resolved: { type: 'branch', ref: 'main', sha, commit: parseCommit(sha, object) },
       protected: false,
       name: null,
-      plan: { projectId: order.projectId, jobs: [], hash: 'b'.repeat(64) },
+      plan: { projectId: order.projectId, jobs: [], autoCancel: null, hash: 'b'.repeat(64) },
       status: 'created',
       iid: null,
+      supersedes: false,
     },
     refusal: null,
   };

@@ -3,6 +3,7 @@ import {
   JobQueued,
   PipelineCreated,
   type PipelineFacts,
+  PipelineSupersedes,
   ResourceGroupDue,
   type Status,
   type TriggerOutcome,
@@ -34,6 +35,8 @@ export interface PlannedPipeline {
   status: Status;
   /** Already taken, where the configuration wanted to see it. */
   iid: number | null;
+  /** Its file says something about what becomes of pipelines for older commits. */
+  supersedes: boolean;
 }
 
 /** What was decided about an order: a pipeline, a refusal, or a failed pipeline that explains a refusal. */
@@ -117,6 +120,7 @@ export class CreatedPipelines {
       created: (rows) => this.#outbox.insertion(PipelineCreated, rows),
       bridges: (rows) => this.#outbox.insertion(BridgeDue, rows),
       groups: (rows) => this.#outbox.insertion(ResourceGroupDue, rows),
+      superseding: (rows) => this.#outbox.insertion(PipelineSupersedes, rows),
     };
     const counted = sorted.some(({ rate }) => rate && rate.limit > 0);
     const { decisions, written } = await retrying(() =>

@@ -1,6 +1,7 @@
 import type { Job } from '#libs/ci-config';
 import type { Say } from '#libs/persistence';
 import type { EntityManager } from 'typeorm';
+import { cancelPipelines, withChildren } from './cancel-pipelines.js';
 import { repeatJobs } from './job-attempts.js';
 import { isAllowedExit, isRetried } from './job-retry.js';
 import { lockPipelines, type Moved, moveJob, moveJobs, processPipeline } from './statuses.repository.js';
@@ -17,7 +18,7 @@ export interface JobResult {
 
 /**
  * Ends a job and lets its pipeline go on: one transaction with the pipeline locked. A failed job that asks for it is repeated at once
- * (ci-config.md §6.4). Reporting the same end again is no fault.
+ * (ci-config.md §6.4); another one takes the others with it where the file says `on_job_failure: all`. Reporting the same end again is no fault.
  */
 export async function finishJob(
   manager: EntityManager,
@@ -27,13 +28,15 @@ export async function finishJob(
   now: Date,
 ): Promise<Moved> {
   const [job] = (await manager.query(
-    `select pipeline_id as "pipelineId", definition, attempt
-     from pipelines.jobs join pipelines.planned_jobs using (plan_id, position) where id = $1`,
+    `select pipeline_id as "pipelineId", definition, attempt, coalesce(auto_cancel ->> 'onJobFailure' = 'all', false) as "failsAll"
+     from pipelines.jobs as job join pipelines.planned_jobs using (plan_id, position) join pipelines.plans as plan on plan.id = job.plan_id
+     where job.id = $1`,
     [jobId],
   )) as {
     pipelineId: number;
     definition: Job;
     attempt: number;
+    failsAll: boolean;
   }[];
   if (!job) return 'impossible';
   await lockPipelines(manager, [job.pipelineId]);
@@ -46,12 +49,17 @@ export async function finishJob(
     allowFailure: !result.success && isAllowedExit(job.definition, exitCode) ? true : undefined,
   });
   if (moved !== 'moved') return moved;
-  const [ended] = (await manager.query('select status from pipelines.jobs where id = $1', [jobId])) as {
-    status: string;
-  }[];
+  const [ended] = (await manager.query(
+    'select status, allow_failure as "allowFailure" from pipelines.jobs where id = $1',
+    [jobId],
+  )) as { status: string; allowFailure: boolean }[];
   if (ended?.status === 'failed' && isRetried(job.definition.retry, job.attempt, failureReason, exitCode)) {
     const attempts = await repeatJobs(manager, [jobId], null, now);
     await moveJobs(manager, say, [...attempts.values()], 'enqueue', now);
+  } else if (ended?.status === 'failed' && !ended.allowFailure && job.failsAll) {
+    const ids = await withChildren(manager, job.pipelineId);
+    await lockPipelines(manager, ids);
+    await cancelPipelines(manager, say, ids, now);
   }
   await processPipeline(manager, say, job.pipelineId, now);
   return moved;

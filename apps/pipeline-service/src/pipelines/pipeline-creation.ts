@@ -119,6 +119,7 @@ export class PipelineCreation {
       plan: null,
       status: 'created',
       iid: null,
+      supersedes: false,
     };
   }
 
@@ -205,7 +206,14 @@ function decideByPlan(
     compositeStatus(jobs.map(({ job, status }) => ({ status, allowFailure: job.allowFailure }))) ?? 'skipped';
   return {
     order,
-    pipeline: { ...pipeline, name: plan.name ?? null, plan: planOf(project.id, jobs), status },
+    pipeline: {
+      ...pipeline,
+      name: plan.name ?? null,
+      plan: planOf(project.id, jobs, plan.autoCancel),
+      status,
+      supersedes:
+        !order.child && (plan.autoCancel !== undefined || plan.jobs.some(({ interruptible }) => interruptible)),
+    },
     refusal: null,
   };
 }

@@ -19,12 +19,20 @@ import { KeptCommits } from './kept-commits.js';
 import { PipelineCreation } from './pipeline-creation.js';
 import { PipelinesClock } from './pipelines-clock.js';
 import { PipelinesHandler } from './pipelines.handler.js';
+import { RedundantPipelinesHandler } from './redundant-pipelines.handler.js';
 import { UsersHandler } from './users.handler.js';
 
 /** From a trigger to its pipeline, and what may be asked and ordered of pipelines and jobs. */
 @Module({
   imports: [ProjectsModule],
-  controllers: [CreatePipelinesHandler, PipelinesHandler, JobsHandler, UsersHandler, LintHandler],
+  controllers: [
+    CreatePipelinesHandler,
+    PipelinesHandler,
+    JobsHandler,
+    RedundantPipelinesHandler,
+    UsersHandler,
+    LintHandler,
+  ],
   providers: [
     Accounts,
     IncludedProjects,

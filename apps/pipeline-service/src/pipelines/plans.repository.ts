@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Job } from '#libs/ci-config';
+import type { AutoCancel, Job } from '#libs/ci-config';
 import type { Status } from '#libs/contracts';
 import { retryingTransaction } from '#libs/persistence';
 import type { DataSource, EntityManager } from 'typeorm';
@@ -16,12 +16,15 @@ export interface FirstJob {
 export interface Plan {
   projectId: number;
   jobs: FirstJob[];
-  /** Of everything that is in `jobs`, in hexadecimal. */
+  /** What cancels the pipeline; null: the file says nothing. */
+  autoCancel: AutoCancel | null;
+  /** Of everything that is in here, in hexadecimal. */
   hash: string;
 }
 
-export function planOf(projectId: number, jobs: FirstJob[]): Plan {
-  return { projectId, jobs, hash: createHash('sha256').update(JSON.stringify(jobs)).digest('hex') };
+export function planOf(projectId: number, jobs: FirstJob[], autoCancel: AutoCancel | null = null): Plan {
+  const content = JSON.stringify(autoCancel ? { jobs, autoCancel } : jobs);
+  return { projectId, jobs, autoCancel, hash: createHash('sha256').update(content).digest('hex') };
 }
 
 /**
@@ -33,13 +36,18 @@ export async function addPlans(database: DataSource, plans: Plan[]): Promise<voi
   const sorted = [...missing.keys()].sort().map((key) => missing.get(key) as Plan);
   await retryingTransaction(database, async (manager) => {
     const rows = (await manager.query(
-      `insert into pipelines.plans (project_id, hash)
-       select project.id, decode(hash, 'hex') from unnest($1::bigint[], $2::text[]) with ordinality as plan (project_id, hash, position)
+      `insert into pipelines.plans (project_id, hash, auto_cancel)
+       select project.id, decode(hash, 'hex'), auto_cancel
+       from unnest($1::bigint[], $2::text[], $3::jsonb[]) with ordinality as plan (project_id, hash, auto_cancel, position)
          join pipelines.projects as project on project.id = plan.project_id
        order by position
        on conflict (project_id, hash) do update set hash = excluded.hash
        returning id, project_id as "projectId", encode(hash, 'hex') as hash`,
-      [sorted.map(({ projectId }) => projectId), sorted.map(({ hash }) => hash)],
+      [
+        sorted.map(({ projectId }) => projectId),
+        sorted.map(({ hash }) => hash),
+        sorted.map(({ autoCancel }) => autoCancel && JSON.stringify(autoCancel)),
+      ],
     )) as { id: number; projectId: number; hash: string }[];
     const jobs = rows.flatMap(({ id, projectId, hash }) =>
       (missing.get(`${projectId} ${hash}`)?.jobs ?? []).map((job, position) => jobRow(id, position, job)),

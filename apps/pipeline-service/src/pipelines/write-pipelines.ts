@@ -22,6 +22,8 @@ export interface Insertions {
   bridges(rows: string): string;
   /** Resource groups that jobs wait for. */
   groups(rows: string): string;
+  /** Pipelines that may make older ones redundant. */
+  superseding(rows: string): string;
 }
 
 export interface Written {
@@ -57,12 +59,13 @@ export async function writePipelines(
   const bridges = `select json_build_object('jobId', id) as data from new_jobs where status = 'pending' and bridge`;
   const groups = `select distinct jsonb_build_object('projectId', project_id, 'key', resource_group) as data
     from new_jobs where status = 'waiting_for_resource'`;
+  const superseding = `select json_build_object('pipelineId', new_pipelines.id) as data from new_pipelines join decided using (request_id) where supersedes`;
   const [row] = (await sql.query(
     `with decided as materialized (
        select row_number() over () as position, decided.* from json_to_recordset($1) as decided (request_id uuid, project_id bigint, creates boolean,
          iid bigint, plan_hash text, refusal json, source text, ref text, tag boolean, protected boolean, sha text, commit json, tag_message text,
          status text, name text, yaml_errors text, failure_reason text, user_id bigint, trigger_id bigint, trigger_short_token text, channel text,
-         upstream json, variables json, finished boolean)
+         upstream json, variables json, finished boolean, supersedes boolean)
      ), locked as materialized (
        select id from pipelines.projects where id in (select project_id from decided where creates) and state = 'active' order by id for no key update
      ), known as materialized (
@@ -95,7 +98,7 @@ export async function writePipelines(
        select id, project_id, next_iid, request_id, source, ref, tag, protected, sha, commit, tag_message, status, name,
          yaml_errors, failure_reason, user_id, trigger_id, trigger_short_token, channel, upstream, variables, plan_id, $2, $2, case when finished then $2 end
        from identified join claimed using (request_id) where id is not null
-       returning id, project_id, protected, user_id, plan_id, trigger_id
+       returning id, request_id, project_id, protected, user_id, plan_id, trigger_id
      ), new_jobs as (
        insert into pipelines.jobs (pipeline_id, project_id, plan_id, position, name, stage, stage_idx, status, "when", allow_failure, scheduling,
          needs, tags, protected, user_id, timeout_seconds, bridge, resource_group, created_at, updated_at, queued_at, scheduled_at)
@@ -116,6 +119,8 @@ export async function writePipelines(
        ${insertions.bridges(bridges)}
      ), said_groups as (
        ${insertions.groups(groups)}
+     ), said_superseding as (
+       ${insertions.superseding(superseding)}
      )
      select (select coalesce(json_agg(json_build_object('requestId', request_id, 'id', id, 'iid', case when creating then next_iid end, 'gone', gone)), '[]')
              from identified join claimed using (request_id)) as claimed,
@@ -123,7 +128,8 @@ export async function writePipelines(
        (select coalesce(json_agg(json_build_object('jobId', id, 'projectId', project_id, 'tags', tags, 'protected', protected)), '[]')
         from new_jobs where status = 'pending' and not bridge) as queued,
        (select coalesce(json_agg(said), '[]')
-        from (select * from said_created union all select * from said_bridges union all select * from said_groups) as said) as said`,
+        from (select * from said_created union all select * from said_bridges union all select * from said_groups
+          union all select * from said_superseding) as said) as said`,
     [
       JSON.stringify(decisions.map(decidedRow)),
       now,
@@ -182,5 +188,6 @@ function decidedRow({ order, pipeline, refusal }: Decision): object {
     upstream: order.upstream,
     variables: order.variables,
     finished: failed !== undefined,
+    supersedes: pipeline.supersedes,
   };
 }

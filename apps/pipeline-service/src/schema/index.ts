@@ -10,6 +10,7 @@ import { RunnerManagers1700000011000 } from './1700000011000-runner-managers.js'
 import { RunnerRegistration1700000012000 } from './1700000012000-runner-registration.js';
 import { Bridges1700000008000 } from './1700000008000-bridges.js';
 import { ResourceGroups1700000009000 } from './1700000009000-resource-groups.js';
+import { AutoCancel1700000018000 } from './1700000018000-auto-cancel.js';
 
 /** The pipeline service's part of the database. */
 export const pipelinesSchema: Schema = {
@@ -27,5 +28,6 @@ export const pipelinesSchema: Schema = {
     RunnerRegistration1700000012000,
     Bridges1700000008000,
     ResourceGroups1700000009000,
+    AutoCancel1700000018000,
   ],
 };
