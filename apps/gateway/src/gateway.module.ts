@@ -31,6 +31,7 @@ import { ResourceGroupsController } from './resource-groups/resource-groups.cont
 import { ensureRoot } from './root-account.js';
 import { RunnersModule } from './runners/runners.module.js';
 import { Services } from './services.js';
+import { SessionsModule } from './sessions/sessions.module.js';
 import { SettingsController } from './settings/settings.controller.js';
 import { StorageModule } from './storage/storage.module.js';
 import { TriggerRequestsModule } from './trigger-requests/trigger-requests.module.js';
@@ -95,6 +96,7 @@ class GatewayModule {
       module: GatewayModule,
       imports: [
         StorageModule,
+        SessionsModule,
         TriggerRequestsModule,
         TriggersModule,
         RunnersModule,

@@ -25,13 +25,16 @@ import { Parameters } from '../http/parameters.decorator.js';
 import { Services } from '../services.js';
 import { AccessTokenResponse, NewAccessTokenResponse, presentAccessToken } from './access-token.response.js';
 
-class NewAccessToken {
-  @IntegerParameter({ required: true }) user_id!: number;
+class OwnNewAccessToken {
   @StringParameter({ required: true, maxLength: 255 }) name!: string;
   @StringParameter({ maxLength: 1_024 }) description?: string | null;
   @ListParameter({ required: true, of: accessTokenScopes, commas: true }) scopes!: AccessTokenScope[];
   @DateTimeParameter({ description: 'The day from which it is refused, within a year; without it, never' })
   expires_at?: Date | null;
+}
+
+class NewAccessToken extends OwnNewAccessToken {
+  @IntegerParameter({ required: true }) user_id!: number;
 }
 
 class ThisAccessToken {
@@ -62,19 +65,25 @@ export class AccessTokensController {
     returns: NewAccessTokenResponse,
     errors: [401, 403, 404, 422],
   })
-  async create(@Parameters(NewAccessToken) given: NewAccessToken): Promise<NewAccessTokenResponse> {
-    const token = newSecret('glpat');
-    const facts = await this.services.ask(CreateAccessToken, {
-      requestId: randomUUID(),
-      userId: given.user_id,
-      name: given.name,
-      description: given.description,
-      scopes: given.scopes,
-      expiresAt: given.expires_at?.toISOString().slice(0, 10),
-      tokenHash: hashSecret(token).toString('hex'),
-      visible: token.slice(-4),
-    });
-    return { ...presentAccessToken(facts), token };
+  create(@Parameters(NewAccessToken) given: NewAccessToken): Promise<NewAccessTokenResponse> {
+    return this.#create(given.user_id, given);
+  }
+
+  @Post('user/personal_access_tokens')
+  @Needs('user')
+  @Endpoint({
+    summary: 'Create an access token for oneself',
+    description:
+      'The answer is the only place where the token can be read. GitLab takes few scopes here; this takes all.',
+    success: 201,
+    returns: NewAccessTokenResponse,
+    errors: [401, 403, 422],
+  })
+  createOwn(
+    @CurrentViewer() viewer: Viewer,
+    @Parameters(OwnNewAccessToken) given: OwnNewAccessToken,
+  ): Promise<NewAccessTokenResponse> {
+    return this.#create(signedIn(viewer).id, given);
   }
 
   @Get('personal_access_tokens')
@@ -131,6 +140,21 @@ export class AccessTokensController {
   })
   revoke(@CurrentViewer() viewer: Viewer, @Parameters(ThisAccessToken) { id }: ThisAccessToken): Promise<void> {
     return this.#revoke(viewer, id);
+  }
+
+  async #create(userId: number, given: OwnNewAccessToken): Promise<NewAccessTokenResponse> {
+    const token = newSecret('glpat');
+    const facts = await this.services.ask(CreateAccessToken, {
+      requestId: randomUUID(),
+      userId,
+      name: given.name,
+      description: given.description,
+      scopes: given.scopes,
+      expiresAt: given.expires_at?.toISOString().slice(0, 10),
+      tokenHash: hashSecret(token).toString('hex'),
+      visible: token.slice(-4),
+    });
+    return { ...presentAccessToken(facts), token };
   }
 
   async #show(viewer: Viewer, tokenId: number): Promise<AccessTokenResponse> {

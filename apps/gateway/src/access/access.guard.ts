@@ -4,6 +4,9 @@ import type { FastifyRequest } from 'fastify';
 import { forbidden, movedProject, projectNotFound, Refusal, thingNotFound, unauthorized } from '#libs/contracts';
 import { GatewayConfig } from '../config.js';
 import { requestParameters } from '../http/request-parameters.js';
+import { isSameOrigin } from '../sessions/same-origin.js';
+import { readSessionCookie } from '../sessions/session-cookie.js';
+import { Sessions } from '../sessions/sessions.js';
 import { isProjectAction, mayRead, needsCredentials, type ProjectAction, refusalFor } from './access.policy.js';
 import { AccessTokens, userBehind } from './access-tokens.js';
 import { findCredentials } from './credentials.js';
@@ -23,6 +26,7 @@ export class AccessGuard implements CanActivate {
     private readonly accessTokens: AccessTokens,
     private readonly jobTokens: JobTokens,
     private readonly projects: ProjectAddresses,
+    private readonly sessions: Sessions,
     private readonly config: GatewayConfig,
   ) {}
 
@@ -56,7 +60,8 @@ export class AccessGuard implements CanActivate {
   async #viewer(request: FastifyRequest, { need, jobToken, scopes }: DeclaredNeed): Promise<Viewer> {
     const takesJobTokens = jobToken ?? need === 'job';
     const credentials = findCredentials(request.headers, requestParameters(request), takesJobTokens);
-    if (!credentials) return anonymous;
+    // Jobs have no browser.
+    if (!credentials) return need === 'job' ? anonymous : this.#signedIn(request, scopes);
     if (credentials.kind === 'access token')
       return userBehind(await this.accessTokens.find(credentials.token), new Date(), isReading(request), scopes);
     const job = await this.jobTokens.find(credentials.token);
@@ -69,6 +74,16 @@ export class AccessGuard implements CanActivate {
       userId: Number(job.user_id),
       level: 0,
     };
+  }
+
+  /** Whoever the session of the cookie belongs to; one that is no good, or has ended, is nobody's. */
+  async #signedIn(request: FastifyRequest, scopes?: readonly string[]): Promise<Viewer> {
+    const secret = readSessionCookie(request.headers.cookie, this.config.externalUrl);
+    const session = secret === undefined ? undefined : await this.sessions.find(secret);
+    if (!session) return anonymous;
+    if (!isReading(request) && !isSameOrigin(request.headers, this.config.externalUrl))
+      throw forbidden('What is changed with a session has to come from a page of this site');
+    return { ...userBehind(session, new Date(), isReading(request), scopes), sessionId: session.session_id };
   }
 
   async #project(request: FastifyRequest, viewer: Viewer, action: ProjectAction): Promise<ProjectAddress> {

@@ -1,5 +1,6 @@
 import { Global, Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
+import { Sessions } from '../sessions/sessions.js';
 import { AccessGuard } from './access.guard.js';
 import { AccessTokens } from './access-tokens.js';
 import { JobTokens } from './job-tokens.js';
@@ -8,7 +9,7 @@ import { ProjectAddresses } from './project-addresses.js';
 /** Who asks, and whether they may. Needs a global provider of TypeORM's `DataSource`. */
 @Global()
 @Module({
-  providers: [AccessTokens, JobTokens, ProjectAddresses, { provide: APP_GUARD, useClass: AccessGuard }],
-  exports: [AccessTokens, JobTokens, ProjectAddresses],
+  providers: [AccessTokens, JobTokens, ProjectAddresses, Sessions, { provide: APP_GUARD, useClass: AccessGuard }],
+  exports: [AccessTokens, JobTokens, ProjectAddresses, Sessions],
 })
 export class AccessModule {}

@@ -6,7 +6,7 @@ export interface AnonymousViewer {
   level: 0;
 }
 
-/** Somebody with an access token. */
+/** Somebody with an access token, or with a session that one began. */
 export interface UserViewer {
   kind: 'user';
   id: number;
@@ -16,6 +16,8 @@ export interface UserViewer {
   admin: boolean;
   createdAt: Date;
   tokenId: number;
+  /** Signed in at the pages with that token, rather than sending it. */
+  sessionId?: number;
   scopes: readonly string[];
   /** Access levels by project. */
   memberships: Readonly<Record<string, number>>;

@@ -109,7 +109,12 @@ it('every schema is one, and what the gateway answers fits it', async () => {
 it('is an OpenAPI 3 document that names its server and its credentials', () => {
   expect(document.openapi).toMatch(/^3\.\d+\.\d+$/);
   expect(document.servers).toEqual([{ url: testConfig('').externalUrl }]);
-  expect(Object.keys(document.components?.securitySchemes ?? {})).toEqual(['private token', 'job token', 'bearer']);
+  expect(Object.keys(document.components?.securitySchemes ?? {})).toEqual([
+    'private token',
+    'job token',
+    'bearer',
+    'session',
+  ]);
 });
 
 it('tells the parameters of the trigger call, in every form', () => {

@@ -11,6 +11,7 @@ import {
   SwaggerModule,
 } from '@nestjs/swagger';
 import { GatewayConfig } from '../config.js';
+import { sessionCookieName } from '../sessions/session-cookie.js';
 
 import { isProjectAction } from '../access/access.policy.js';
 import { MayRefuse } from '../http/endpoint.decorator.js';
@@ -42,6 +43,7 @@ export function describeApi(app: INestApplication, config: GatewayConfig): void 
     .addApiKey({ type: 'apiKey', in: 'header', name: 'PRIVATE-TOKEN' }, 'private token')
     .addApiKey({ type: 'apiKey', in: 'header', name: 'JOB-TOKEN' }, 'job token')
     .addBearerAuth({ type: 'http', scheme: 'bearer' }, 'bearer')
+    .addCookieAuth(sessionCookieName(config.externalUrl), { type: 'apiKey', in: 'cookie' }, 'session')
     .build();
   const document = withNullableReferences(SwaggerModule.createDocument(app, base));
   app.get(ApiDocument).document = { ...document, paths: pathsOnTheirOwn(document.paths) };
@@ -142,7 +144,10 @@ function describeHandler({ controller, name, handler, method, paths, need }: Han
   apply(MayRefuse(refusalsOf({ method, need })));
   if (!need || need.need === 'nothing') return;
   if (need.need === 'job') return apply(ApiSecurity('job token'));
-  apply(ApiSecurity('bearer'), ApiSecurity('private token'), ...(need.jobToken ? [ApiSecurity('job token')] : []));
+  apply(
+    ...['bearer', 'private token', 'session'].map((each) => ApiSecurity(each)),
+    ...(need.jobToken ? [ApiSecurity('job token')] : []),
+  );
 }
 
 /** What is refused before a handler runs: bodies that cannot be read, and callers who may not (trigger-api.md §3.2). */
