@@ -5,6 +5,7 @@ export * from './access-token.js';
 export * from './api-version.js';
 export * from './artifact.js';
 export * from './bridge.js';
+export * from './job-pages.js';
 export * from './job-requests.js';
 export * from './job.js';
 export * from './lint.js';

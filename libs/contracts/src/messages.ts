@@ -11,6 +11,7 @@ import {
   KeepArtifacts,
 } from './artifact.js';
 import { BridgeDue, ListBridges } from './bridge.js';
+import { ListShownJobs } from './job-pages.js';
 import { CancelJob, EraseJob, ListPipelineJobs, ListProjectJobs, PlayJob, RetryJob, ShowJob } from './job-requests.js';
 import { JobQueued, JobStatusChanged } from './job.js';
 import { LintConfig } from './lint.js';
@@ -162,6 +163,7 @@ const requests = [
   DeletePipeline,
   ListShownPipelines,
   ShowWholePipeline,
+  ListShownJobs,
   ListPipelineJobs,
   ListProjectJobs,
   ShowJob,

@@ -1,6 +1,7 @@
 import { IsIn, IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
 import { Nested } from './nested.decorator.js';
 import { pipelineScopes } from './pipeline-requests.js';
+import type { LinkedPipeline, ShownJob } from './job-pages.js';
 import type { PipelineFacts } from './pipeline.js';
 import { Request } from './request.js';
 import { Actor } from './user.js';
@@ -24,50 +25,6 @@ export interface ShownPipeline extends PipelineFacts {
   /** Whether there is something to cancel, or to run again, and the one who looks may. */
   cancelable: boolean;
   retryable: boolean;
-}
-
-/** The other end of a trigger job. */
-export interface LinkedPipeline {
-  id: number;
-  projectId: number;
-  projectPath: string;
-  status: Status;
-}
-
-/** A job as a page draws it; durations are seconds with fractions, until now for what has not ended. */
-export interface ShownJob {
-  id: number;
-  name: string;
-  stage: string;
-  status: Status;
-  allowFailure: boolean;
-  when: 'on_success' | 'on_failure' | 'always' | 'manual' | 'delayed';
-  /** Names of the jobs that it waits for; see `scheduling`. */
-  needs: string[];
-  /** `stage`: it waits for all earlier stages. `dag`: for its needs alone. */
-  scheduling: 'stage' | 'dag';
-  createdAt: string;
-  startedAt: string | null;
-  finishedAt: string | null;
-  /** When a delayed job begins. */
-  scheduledAt: string | null;
-  duration: number | null;
-  queuedDuration: number | null;
-  /** Another attempt was made, and this one counts no more. */
-  retried: boolean;
-  /** It stands for another pipeline, and has no log. */
-  bridge: boolean;
-  /** What the one who looks can do with it. */
-  playable: boolean;
-  retryable: boolean;
-  cancelable: boolean;
-  tags: string[];
-  environment: { name: string; url: string | null; action: string | null } | null;
-  resourceGroup: string | null;
-  failureReason: string | null;
-  runner: { id: number; description: string } | null;
-  /** The pipeline that it stands for; null before that is there, and once it is deleted. */
-  downstream: LinkedPipeline | null;
 }
 
 /** A pipeline with everything that its page shows. */

@@ -1,16 +1,8 @@
 import { Controller, Get } from '@nestjs/common';
-import {
-  type Actor,
-  ListShownPipelines,
-  pipelineScopes,
-  pipelineSources,
-  ShowWholePipeline,
-  statuses,
-} from '#libs/contracts';
-import { refusalFor } from '../access/access.policy.js';
+import { ListShownPipelines, pipelineScopes, pipelineSources, ShowWholePipeline, statuses } from '#libs/contracts';
 import { CurrentViewer, Needs, Project } from '../access/needs.decorator.js';
 import type { ProjectAddress } from '../access/project-addresses.js';
-import { actorOf, signedIn, type Viewer } from '../access/viewer.js';
+import type { Viewer } from '../access/viewer.js';
 import { GatewayConfig } from '../config.js';
 import { AtRoot } from '../http/at-root.decorator.js';
 import { Endpoint } from '../http/endpoint.decorator.js';
@@ -20,6 +12,7 @@ import { Parameters } from '../http/parameters.decorator.js';
 import { ThisPipeline } from '../pipelines/pipelines.controller.js';
 import { Services } from '../services.js';
 import { LinkedProjects } from './linked-projects.js';
+import { orderingActor } from './ordering-actor.js';
 import {
   presentShownPipeline,
   presentWholePipeline,
@@ -92,9 +85,4 @@ export class PipelinePagesController {
     ]);
     return presentWholePipeline(pipeline, seen, this.config.externalUrl);
   }
-}
-
-/** The viewer, for the service to say what can be done; null when it is nothing anyway. */
-export function orderingActor(viewer: Viewer, project: ProjectAddress): Actor | null {
-  return refusalFor('update-pipeline', viewer, project) ? null : actorOf(signedIn(viewer));
 }

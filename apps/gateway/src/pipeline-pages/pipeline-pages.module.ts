@@ -1,7 +1,8 @@
 import { Module } from '@nestjs/common';
+import { JobPagesController } from './job-pages.controller.js';
 import { LinkedProjects } from './linked-projects.js';
 import { PipelinePagesController } from './pipeline-pages.controller.js';
 
 /** What the pages read of pipelines and jobs. */
-@Module({ controllers: [PipelinePagesController], providers: [LinkedProjects] })
+@Module({ controllers: [PipelinePagesController, JobPagesController], providers: [LinkedProjects] })
 export class PipelinePagesModule {}

@@ -1,18 +1,22 @@
 import { Controller } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
 import {
+  type ListedJob,
+  ListShownJobs,
   ListShownPipelines,
   type LongPage,
   notFound,
   type ShownPipeline,
   ShowWholePipeline,
+  type UncountedPage,
   type WholePipeline,
 } from '#libs/contracts';
 import { MessagePattern } from '#libs/messaging';
 import { DataSource } from 'typeorm';
+import { listShownJobs } from './shown-jobs.repository.js';
 import { listShownPipelines, readWholePipeline } from './shown-pipelines.repository.js';
 
-/** What the pages show of pipelines, each page in one statement. Whether the one who looks may, the gateway has seen to. */
+/** What the pages show of pipelines and jobs, each page in one statement. Whether the one who looks may, the gateway has seen to. */
 @Controller()
 export class PipelinePagesHandler {
   constructor(private readonly database: DataSource) {}
@@ -27,5 +31,10 @@ export class PipelinePagesHandler {
     const pipeline = await readWholePipeline(this.database, request, new Date());
     if (!pipeline) throw notFound();
     return pipeline;
+  }
+
+  @MessagePattern(ListShownJobs.pattern)
+  listJobs(@Payload() request: ListShownJobs): Promise<UncountedPage<ListedJob>> {
+    return listShownJobs(this.database, request, new Date());
   }
 }

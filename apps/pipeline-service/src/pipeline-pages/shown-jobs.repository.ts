@@ -1,5 +1,19 @@
-import type { LinkedPipeline, ShownJob, Status } from '#libs/contracts';
+import type {
+  LinkedPipeline,
+  ListedJob,
+  ListShownJobs,
+  PipelineSource,
+  ShownJob,
+  Status,
+  TriggerChannel,
+  UncountedPage,
+  UserFacts,
+} from '#libs/contracts';
 import { cancelable, retryable } from '../pipelines/job.status.js';
+import { triggerOf, type Sql } from '../pipelines/pipelines.repository.js';
+import { protectionRules } from '../projects/project-reader.js';
+import type { ProtectionRules } from '../protected-refs/protected-ref.js';
+import { mayOrder } from './stages.js';
 
 /** A job as `jobJson` gives it; times are as PostgreSQL writes them in JSON. */
 export interface JobRow extends Pick<
@@ -44,6 +58,57 @@ const jobJson = `json_build_object('id', job.id, 'name', job.name, 'stage', job.
 /** SQL for the list of all jobs of the row `pipeline`, in the order of the file, attempts in the order of time. */
 export const jobsJson = `(select coalesce(json_agg(${jobJson} order by job.position, job.id), '[]')
   from pipelines.jobs as job join pipelines.planned_jobs as planned using (plan_id, position) where job.pipeline_id = pipeline.id)`;
+
+interface ListedRow {
+  job: JobRow;
+  id: number;
+  projectPath: string;
+  ref: string;
+  tag: boolean;
+  sha: string;
+  source: PipelineSource;
+  triggerId: number | null;
+  triggerShortToken: string | null;
+  channel: TriggerChannel | null;
+  user: UserFacts | null;
+  protection: ProtectionRules;
+}
+
+/** One page of the list, in one statement. */
+export async function listShownJobs(
+  sql: Sql,
+  { projectId, scope = null, triggered = null, actor = null, page, perPage }: ListShownJobs,
+  now: Date,
+): Promise<UncountedPage<ListedJob>> {
+  const rows = (await sql.query(
+    `select ${jobJson} as job, pipeline.id, project.full_path as "projectPath", pipeline.ref, pipeline.tag, pipeline.sha, pipeline.source,
+       pipeline.trigger_id as "triggerId", pipeline.trigger_short_token as "triggerShortToken", pipeline.channel,
+       case when owner.id is not null then json_build_object('id', owner.id, 'username', owner.username, 'name', owner.name, 'state', owner.state) end as "user",
+       project.protection
+     from (
+       select listed.* from pipelines.jobs as listed
+       where project_id = $1 and not bridge and ($2::text[] is null or status = any($2))
+         and ($3::boolean is null or $3 = (select trigger_id is not null from pipelines.pipelines where id = listed.pipeline_id))
+       order by id desc limit $4 offset $5
+     ) as job
+       join pipelines.planned_jobs as planned using (plan_id, position)
+       join pipelines.pipelines as pipeline on pipeline.id = job.pipeline_id
+       join (select id, full_path, ${protectionRules} as protection from pipelines.projects as project where id = $1) as project on true
+       left join pipelines.users as owner on owner.id = job.user_id
+     order by job.id desc`,
+    // One more than wanted tells whether something follows.
+    [projectId, scope, triggered, perPage + 1, (page - 1) * perPage],
+  )) as ListedRow[];
+  const items = rows.slice(0, perPage).map(({ job, user, protection, ...row }) => {
+    const { id, projectPath, ref, tag, sha, source } = row;
+    return {
+      ...shownJob(job, mayOrder(actor, row, protection), now),
+      pipeline: { id, projectPath, ref, tag, sha, source, trigger: triggerOf(row) },
+      user,
+    };
+  });
+  return { items, more: rows.length > perPage };
+}
 
 /** @param mayRun whether the one who looks may give orders about the job */
 export function shownJob(row: JobRow, mayRun: boolean, now: Date): ShownJob {

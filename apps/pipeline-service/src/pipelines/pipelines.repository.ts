@@ -76,9 +76,15 @@ export function pipelineFacts(row: PipelineRow): PipelineFacts {
     queuedDuration: row.startedAt ? Math.floor((row.startedAt.getTime() - row.createdAt.getTime()) / 1000) : null,
     coverage: row.coverage,
     archived: false,
-    trigger:
-      row.triggerId === null
-        ? null
-        : { id: row.triggerId, shortToken: row.triggerShortToken ?? '', channel: row.channel ?? 'api' },
+    trigger: triggerOf(row),
   };
+}
+
+/** The trigger that started a pipeline, if one did. */
+export function triggerOf({
+  triggerId,
+  triggerShortToken,
+  channel,
+}: Pick<PipelineRow, 'triggerId' | 'triggerShortToken' | 'channel'>): PipelineFacts['trigger'] {
+  return triggerId === null ? null : { id: triggerId, shortToken: triggerShortToken ?? '', channel: channel ?? 'api' };
 }
