@@ -30,6 +30,8 @@ export interface Section {
 }
 
 const mark = /^section_(start|end):(\d+):([\w.-]+)(?:\[([^\]\r\n]*)\])?\r/;
+/** Changes nothing. The parser gives what comes before a line's first escape sequence no look, not even the one of the line before. */
+const goOn = '\u001b[99m';
 const erase = '\u001b[0K';
 // Window titles, links and the like; they show nothing, and the parser of colours would print them.
 // oxlint-disable-next-line no-control-regex
@@ -108,7 +110,7 @@ export class JobLog {
   }
 
   #spans(text: string): Span[] {
-    return this.#anser.ansiToJson(text, { use_classes: true, remove_empty: true }).map((piece) => ({
+    return this.#anser.ansiToJson(goOn + text, { use_classes: true, remove_empty: true }).map((piece) => ({
       text: piece.content,
       classes: [
         ...(piece.fg ? [`${basic(piece.fg, piece.fg_truecolor)}-fg`] : []),
