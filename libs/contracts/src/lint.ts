@@ -23,17 +23,38 @@ export interface LintJobFacts {
 export interface LintIncludeFacts {
   type: string;
   location: string;
+  /** Of another project. */
+  project: string | null;
+  ref: string | null;
+  /** The project that includes it, and at which commit. */
+  contextProject: string;
+  contextSha: string | null;
+}
+
+/** What is wrong, and where. */
+export interface LintProblemFacts {
+  /** In GitLab's words. */
+  message: string;
+  /** Keys that lead to the place. */
+  path: string[] | null;
+  line: number | null;
+  /** The included file in which the line is. */
+  file: string | null;
 }
 
 /** What CI lint says of a configuration. */
 export interface LintFacts {
   valid: boolean;
   errors: string[];
+  /** The errors one by one with their places. */
+  problems: LintProblemFacts[];
   warnings: string[];
   mergedYaml: string | null;
   includes: LintIncludeFacts[];
   /** Null unless asked for. */
   jobs: LintJobFacts[] | null;
+  /** Jobs that the pipeline of the dry run would not have, and the rule that says so; null where none was wanted. */
+  leftOut: { job: string; rule: string }[] | null;
 }
 
 /** Checks a CI configuration: the text that is given, or the project's own at a commit. */

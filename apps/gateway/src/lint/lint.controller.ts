@@ -1,6 +1,6 @@
 import { Controller, Get, Post } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
-import { LintConfig, type LintFacts, type LintJobFacts } from '#libs/contracts';
+import { LintConfig, type LintFacts, type LintIncludeFacts, type LintJobFacts } from '#libs/contracts';
 import { CurrentViewer, Needs, Project } from '../access/needs.decorator.js';
 import type { ProjectAddress } from '../access/project-addresses.js';
 import { actorOf, signedIn, type Viewer } from '../access/viewer.js';
@@ -14,13 +14,53 @@ const free = { type: 'object', additionalProperties: true } as const;
 /** The largest configuration, in whatever encoding. */
 const bodyLimit = 8 * 1024 * 1024;
 
+class IncludeExtra {
+  @ApiProperty({ required: false }) project?: string;
+  @ApiProperty({ required: false }) ref?: string;
+}
+
+class IncludeResponse {
+  @ApiProperty({ enum: ['local', 'file'], description: '`file` is one of another project' }) type!: string;
+  @ApiProperty() location!: string;
+  @ApiProperty({ type: 'string', nullable: true, description: 'No page here shows files' }) blob!: null;
+  @ApiProperty({ type: 'string', nullable: true }) raw!: null;
+  @ApiProperty({ type: IncludeExtra }) extra!: IncludeExtra;
+  @ApiProperty() context_project!: string;
+  @ApiProperty({ type: 'string', nullable: true }) context_sha!: string | null;
+}
+
+class ProblemResponse {
+  @ApiProperty({ description: 'In GitLab’s words' }) message!: string;
+  @ApiProperty({ type: 'string', nullable: true, example: 'build.rules.0.if' }) path!: string | null;
+  @ApiProperty({ type: 'integer', nullable: true }) line!: number | null;
+  @ApiProperty({ type: 'string', nullable: true, description: 'The included file in which the line is' })
+  file!: string | null;
+}
+
+class LeftOutResponse {
+  @ApiProperty() name!: string;
+  @ApiProperty({ example: 'rules: if: $CI_COMMIT_TAG, when: never' }) rule!: string;
+}
+
 class LintResponse {
   @ApiProperty() valid!: boolean;
   @ApiProperty({ type: [String] }) errors!: string[];
   @ApiProperty({ type: [String] }) warnings!: string[];
   @ApiProperty({ type: 'string', nullable: true }) merged_yaml!: string | null;
-  @ApiProperty({ type: 'array', items: free }) includes!: object[];
+  @ApiProperty({ type: [IncludeResponse] }) includes!: IncludeResponse[];
   @ApiProperty({ type: 'array', items: free, required: false }) jobs?: object[];
+  @ApiProperty({
+    type: [LeftOutResponse],
+    required: false,
+    description: 'With `dry_run` and `include_jobs`: the jobs that the pipeline would not have, and why',
+  })
+  jobs_left_out?: LeftOutResponse[];
+  @ApiProperty({
+    type: [ProblemResponse],
+    required: false,
+    description: 'Only where something is wrong: the errors with their places',
+  })
+  problems?: ProblemResponse[];
 }
 
 class LintOptions {
@@ -87,8 +127,40 @@ export class LintController {
   }
 }
 
-function present({ valid, errors, warnings, mergedYaml, includes, jobs }: LintFacts): LintResponse {
-  return { valid, errors, warnings, merged_yaml: mergedYaml, includes, ...(jobs && { jobs: jobs.map(presentJob) }) };
+/** Beyond GitLab's own fields only what was asked for, or what is wrong. */
+function present(facts: LintFacts): LintResponse {
+  const { valid, errors, warnings, mergedYaml, includes, jobs, leftOut, problems } = facts;
+  return {
+    valid,
+    errors,
+    warnings,
+    merged_yaml: mergedYaml,
+    includes: includes.map(presentInclude),
+    ...(jobs && { jobs: jobs.map(presentJob) }),
+    ...(jobs && leftOut && { jobs_left_out: leftOut.map(({ job, rule }) => ({ name: job, rule })) }),
+    ...(problems.length > 0 && {
+      problems: problems.map(({ path, ...problem }) => ({ ...problem, path: path && path.join('.') })),
+    }),
+  };
+}
+
+function presentInclude({
+  type,
+  location,
+  project,
+  ref,
+  contextProject,
+  contextSha,
+}: LintIncludeFacts): IncludeResponse {
+  return {
+    type,
+    location,
+    blob: null,
+    raw: null,
+    extra: { ...(project !== null && { project }), ...(ref !== null && { ref }) },
+    context_project: contextProject,
+    context_sha: contextSha,
+  };
 }
 
 function presentJob(job: LintJobFacts): object {

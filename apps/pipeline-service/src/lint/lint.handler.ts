@@ -7,11 +7,13 @@ import {
   type PipelineContext,
   type Plan,
   planPipeline,
+  type Problem,
 } from '#libs/ci-config';
 import { apiVersion, LintConfig, type LintFacts, type LintJobFacts, projectNotFound, Refusal } from '#libs/contracts';
 import { MessagePattern } from '#libs/messaging';
 import { PipelineServiceConfig } from '../config.js';
 import { CiConfigs, type IncludeContext } from '../pipelines/ci-configs.js';
+import { planAt } from '../pipelines/planned-changes.js';
 import { planningContext } from '../pipelines/planning-context.js';
 import { noSha } from '../pipelines/predefined-variables.js';
 import { unsupportedIn } from '../pipelines/unsupported-jobs.js';
@@ -60,8 +62,10 @@ export class LintHandler {
     const context = this.#context(request, project, resolved);
     const { parsed } = await this.configs.compile(address, sha, text, including(request, context));
     const paths = await this.configs.paths(address, sha, parsed);
-    const plan = parsed.ok ? planPipeline(parsed.config, { ...context, listFiles: () => paths }) : null;
-    return lintFacts(parsed, plan, request);
+    const plan = parsed.ok
+      ? await planAt(this.repositories, { address, sha }, parsed.config, { ...context, listFiles: () => paths })
+      : null;
+    return lintFacts(parsed, plan, request, { project: project.path, sha });
   }
 
   /** A text without local includes needs no repository, unless somebody asks how a pipeline for a ref would go. */
@@ -69,7 +73,8 @@ export class LintHandler {
     if (request.content == null || request.dryRun) throw new RefNotFound();
     const context = this.#context(request, project, unborn(project.defaultBranch));
     const { parsed } = await this.configs.compile(null, noSha, request.content, including(request, context));
-    return lintFacts(parsed, parsed.ok ? planPipeline(parsed.config, context) : null, request);
+    const plan = parsed.ok ? planPipeline(parsed.config, context) : null;
+    return lintFacts(parsed, plan, request, { project: project.path, sha: null });
   }
 
   #context({ actor }: LintConfig, project: ProjectForCreation, resolved: ResolvedRef): PipelineContext {
@@ -116,33 +121,52 @@ function unborn(branch: string): ResolvedRef {
 }
 
 function invalid(errors: string[]): LintFacts {
-  return { valid: false, errors, warnings: [], mergedYaml: null, includes: [], jobs: null };
+  const problems = errors.map((message) => ({ message, path: null, line: null, file: null }));
+  return { valid: false, errors, problems, warnings: [], mergedYaml: null, includes: [], jobs: null, leftOut: null };
 }
 
-function lintFacts(parsed: ParsedConfig, plan: Plan | null, { dryRun, includeJobs }: LintConfig): LintFacts {
-  const problems = parsed.ok
-    ? []
-    : parsed.problems.map(({ message, line, file }) =>
-        line === undefined ? message : `${message} (line ${line}${file === undefined ? '' : ` of ${file}`})`,
-      );
+/** @param at where the configuration lies */
+function lintFacts(
+  parsed: ParsedConfig,
+  plan: Plan | null,
+  { dryRun, includeJobs }: LintConfig,
+  at: { project: string; sha: string | null },
+): LintFacts {
   // Rules that leave nothing to run are no fault of the file, unless somebody asks how a pipeline would go.
   const refused = plan && !plan.ok && (dryRun || plan.reason === 'config_error') ? plan.errors : [];
   const unsupported = plan?.ok ? unsupportedIn(plan.jobs) : null;
-  const errors = [...problems, ...refused, ...(unsupported === null ? [] : [unsupported])];
+  const problems = [
+    ...(parsed.ok ? [] : parsed.problems),
+    ...[...refused, ...(unsupported === null ? [] : [unsupported])].map((message): Problem => ({ message })),
+  ];
   return {
-    valid: errors.length === 0,
-    errors,
+    valid: problems.length === 0,
+    errors: problems.map(withLine),
+    problems: problems.map(({ message, path = null, line = null, file = null }) => ({ message, path, line, file })),
     warnings: plan?.warnings ?? [],
     mergedYaml: mergedYaml(parsed),
-    includes: parsed.includes.map(({ type, location }) => ({ type, location })),
+    includes: parsed.includes.map(({ type, location, project = null, ref = null }) => ({
+      type,
+      location,
+      project,
+      ref,
+      contextProject: at.project,
+      contextSha: at.sha,
+    })),
     jobs: includeJobs ? jobsOf(parsed, plan, dryRun) : null,
+    leftOut: dryRun && plan ? (plan.leftOut ?? []) : null,
   };
+}
+
+function withLine({ message, line, file }: Problem): string {
+  if (line === undefined) return message;
+  return `${message} (line ${line}${file === undefined ? '' : ` of ${file}`})`;
 }
 
 /** All jobs of the file, or, in a dry run, those that the pipeline would have. */
 function jobsOf(parsed: ParsedConfig, plan: Plan | null, dryRun: boolean): LintJobFacts[] {
   if (!parsed.ok) return [];
-  if (!dryRun) return parsed.config.jobs.map(configured);
+  if (!dryRun) return parsed.config.jobs.map((job) => configured(job, parsed.config));
   return plan?.ok
     ? plan.jobs.map((job) => ({
         ...scriptsOf(job.options),
@@ -159,7 +183,8 @@ function jobsOf(parsed: ParsedConfig, plan: Plan | null, dryRun: boolean): LintJ
     : [];
 }
 
-function configured(job: CiConfig['jobs'][number]): LintJobFacts {
+function configured(job: CiConfig['jobs'][number], { workflow }: CiConfig): LintJobFacts {
+  const byDefault = job.rules === undefined && !workflow.rules ? { refs: ['branches', 'tags'] } : null;
   return {
     ...scriptsOf(job.options),
     name: job.name,
@@ -168,10 +193,16 @@ function configured(job: CiConfig['jobs'][number]): LintJobFacts {
     environment: job.environment?.name ?? null,
     when: job.when ?? 'on_success',
     allowFailure: job.allowFailure?.always ?? false,
-    only: null,
-    except: null,
+    only: refsOf(job.only) ?? byDefault,
+    except: refsOf(job.except),
     needs: job.needs ? job.needs.list.map(({ name }) => ({ name })) : null,
   };
+}
+
+/** The refs of `only` or `except`, as written. */
+function refsOf(policy: CiConfig['jobs'][number]['only']): { refs: string[] } | null {
+  if (!policy?.refs) return null;
+  return { refs: policy.refs.map(({ name, path }) => (path === undefined ? name : `${name}@${path}`)) };
 }
 
 function scriptsOf({

@@ -5,8 +5,7 @@ import { PublishFailed, RequestTimeout } from '#libs/messaging';
 import { Accounts } from '../accounts.js';
 import { type ProjectForCreation, ProjectReader } from '../projects/project-reader.js';
 import { Repositories } from '../repositories/repositories.js';
-import { CommitNotFound, RefAmbiguous, RefNotFound, RepositoryUnreadable } from '../repositories/repository-errors.js';
-import type { RepositoryAddress } from '../repositories/repository-address.js';
+import { RepositoryUnreadable } from '../repositories/repository-errors.js';
 import { CommitFiles } from './commit-files.js';
 
 /** As whom other projects are read. */
@@ -33,7 +32,7 @@ export class IncludedProjects {
     const project = await this.projects.byPath(path);
     if (!project || !(await this.#mayRead(project, reader))) return 'no such project';
     if (!project.address) return 'no such ref';
-    const sha = await this.#commitOf(project.address, ref ?? project.defaultBranch);
+    const sha = await this.repositories.commitNamed(project.address, ref ?? project.defaultBranch);
     return sha === null ? 'no such ref' : new CommitFiles(this.repositories, project.address, sha);
   }
 
@@ -47,17 +46,6 @@ export class IncludedProjects {
       if (!(error instanceof RequestTimeout || error instanceof PublishFailed)) throw error;
       const reason = 'nobody answers who may read an included project';
       throw new RepositoryUnreadable({ transient: true, reason }, { cause: error });
-    }
-  }
-
-  /** A name that is a branch and a tag is the tag, as for git itself. */
-  async #commitOf(address: RepositoryAddress, ref: string): Promise<string | null> {
-    try {
-      return (await this.repositories.resolve(address, ref)).sha;
-    } catch (error) {
-      if (error instanceof RefAmbiguous) return (await this.repositories.resolve(address, `refs/tags/${ref}`)).sha;
-      if (!(error instanceof RefNotFound || error instanceof CommitNotFound)) throw error;
-      return /^([0-9a-f]{40}|[0-9a-f]{64})$/i.test(ref) ? ref.toLowerCase() : null;
     }
   }
 }

@@ -1,4 +1,4 @@
-import { compositeStatus, type Job, nextStatuses, planPipeline, type Plan } from '#libs/ci-config';
+import { compositeStatus, type Job, nextStatuses, type Plan } from '#libs/ci-config';
 import type { Status, TriggerOutcome } from '#libs/contracts';
 import { Batches } from '#libs/persistence';
 import type { DataSource } from 'typeorm';
@@ -19,6 +19,7 @@ import {
 import type { CreatedPipelines, Decision, PlannedPipeline } from './created-pipelines.repository.js';
 import { isTooOld, tooOldMessage } from './outcome-life.js';
 import { keepsFailedPipeline, type PipelineOrder } from './pipeline-order.js';
+import { planAt } from './planned-changes.js';
 import { planningContext } from './planning-context.js';
 import { planOf } from './plans.repository.js';
 import type { Server } from './predefined-variables.js';
@@ -143,7 +144,8 @@ export class PipelineCreation {
       pipeline.iid = await this.takeIid(project.id);
       context.predefined = [...context.predefined, { key: 'CI_PIPELINE_IID', value: String(pipeline.iid) }];
     }
-    const plan = planPipeline(file.parsed.config, { ...context, listFiles: () => file.paths });
+    const at = { address: project.address, sha: resolved.sha };
+    const plan = await planAt(this.repositories, at, file.parsed.config, { ...context, listFiles: () => file.paths });
     return decideByPlan(order, project, pipeline, plan);
   }
 

@@ -96,6 +96,11 @@ export function isLockConflict(error: unknown): boolean {
   );
 }
 
+/** Whether git ended with neither an answer nor a complaint, as for two commits that have nothing in common. */
+export function hasNothingToTell(error: unknown): boolean {
+  return error instanceof GitFailed && error.ending === 'exit' && error.stderr.trim() === '';
+}
+
 /** Whether the remote repository answered that it has no such object. */
 export function isMissingObject(error: unknown): boolean {
   return (

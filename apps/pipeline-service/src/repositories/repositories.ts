@@ -7,7 +7,7 @@ import { parseCommit, parseTagMessage } from './commit-object.js';
 import { ExactRefs, type FoundRefs } from './exact-refs.js';
 import { FetchLanes } from './fetch-lanes.js';
 import { Git } from './git-command.js';
-import { describeFailure, isMissingObject } from './git-failure.js';
+import { describeFailure, hasNothingToTell, isMissingObject } from './git-failure.js';
 import { GitSources } from './git-source.js';
 import { Mirrors } from './mirrors.js';
 import { ObjectReaders } from './object-readers.js';
@@ -140,6 +140,21 @@ export class Repositories {
   }
 
   /**
+   * The commit that a branch or tag points to now, or the one that has this id; a name that is a branch and a tag is the tag, as for git itself.
+   * @returns null when there is none; a whole id is not looked up
+   * @throws RepositoryUnreadable
+   */
+  async commitNamed(address: RepositoryAddress, name: string): Promise<string | null> {
+    try {
+      return (await this.resolve(address, name)).sha;
+    } catch (error) {
+      if (error instanceof RefAmbiguous) return (await this.resolve(address, `refs/tags/${name}`)).sha;
+      if (!(error instanceof RefNotFound || error instanceof CommitNotFound)) throw error;
+      return isSha(name.toLowerCase()) ? name.toLowerCase() : null;
+    }
+  }
+
+  /**
    * The short name of the branch that HEAD points to; null when it points to none or to one without commits.
    * @throws RepositoryUnreadable
    */
@@ -232,6 +247,35 @@ export class Repositories {
       return found;
     } catch (error) {
       throw describeFailure(error, limitMs);
+    }
+  }
+
+  /**
+   * The paths of files that differ between a commit and the newest one that it has in common with another, in git's order.
+   * @returns null when there is no such other commit, or nothing in common
+   * @throws CommitNotFound, RepositoryUnreadable (final above 64 MiB of names)
+   */
+  async changedPaths(address: RepositoryAddress, base: string, sha: string): Promise<string[] | null> {
+    const key = `${address.projectId} ${base} ${sha}`;
+    const known = this.#fileLists.get(key);
+    if (known) return known;
+    const repository = await this.#atCommit(address, sha);
+    const [other] = await this.#readers.ask(repository, 'facts', [base]);
+    if (other?.type !== 'commit') return null;
+    const git = async (...args: string[]): Promise<string> => {
+      const gitDirectory = `--git-dir=${await this.#readers.gitDirectory(repository)}`;
+      const limits = { limitMs: this.#limitMs, maxOutput: largestListing };
+      return (await this.#git.run({ args: [gitDirectory, ...args], ...limits })).toString('utf8');
+    };
+    try {
+      const common = (await git('merge-base', base, sha)).trim();
+      const output = await git('diff-tree', '-r', '-z', '--name-only', common, sha);
+      const paths = output.split('\0').slice(0, -1);
+      this.#fileLists.set(key, paths, 200 + 3 * output.length);
+      return paths;
+    } catch (error) {
+      if (hasNothingToTell(error)) return null;
+      throw describeFailure(error, this.#limitMs);
     }
   }
 
