@@ -1,6 +1,7 @@
 import type { IncludedFile, WantedFiles } from './config-files.js';
 import type { WrittenJob } from './keywords/job.js';
 import type { JobRule } from './keywords/job-rules.js';
+import type { DescribedVariable } from './keywords/variables.js';
 import type { Workflow } from './keywords/workflow.js';
 import type { Need, Variable } from './job.js';
 import type { Limits } from './limits.js';
@@ -33,6 +34,8 @@ export interface CiConfig {
   /** In the order of the result: by stage, inside a stage by first appearance. */
   jobs: ConfiguredJob[];
   variables: Variable[];
+  /** Those of them that have a description. */
+  described: DescribedVariable[];
   workflow: Workflow;
   warnings: string[];
   /** Some rule asks which files exist: `PipelineContext.listFiles` will be called. */

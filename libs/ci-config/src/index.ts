@@ -44,5 +44,7 @@ export { compile } from './compile.js';
 export { mergedYaml, parseConfig } from './parse-config.js';
 export { compileGlob, type PathTest } from './paths/glob.js';
 export { parseDuration } from './keywords/duration.js';
+export type { DescribedVariable } from './keywords/variables.js';
 export { jobPredefinedVariables, type JobOutline } from './planning/pipeline-variables.js';
+export { readRunForm, type FormInput, type RunForm } from './run-form.js';
 export { planPipeline } from './planning/plan-pipeline.js';

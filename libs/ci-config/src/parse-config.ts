@@ -7,7 +7,7 @@ import { readStages } from './jobs/stages.js';
 import { readDefaults, type DefaultKeywords } from './keywords/default-keywords.js';
 import { readJob, type WrittenJob } from './keywords/job.js';
 import { Checks, Place, type Fault } from './keywords/place.js';
-import { readVariables } from './keywords/variables.js';
+import { describedVariables, readVariables } from './keywords/variables.js';
 import { readWorkflow } from './keywords/workflow.js';
 import { defaultLimits, type Limits } from './limits.js';
 import { MergeBudget, checkExpandedSize } from './merge/deep-merge.js';
@@ -100,6 +100,7 @@ function configure(merged: YamlMap, checks: Checks, limits: Limits): CiConfig {
     stages,
     jobs,
     variables,
+    described: describedVariables(root.child('variables')),
     workflow,
     warnings: warningsOf(written, workflow),
     ...usesOf(jobs, workflow),

@@ -22,6 +22,7 @@ export * from './refusal.js';
 export * from './refusals.js';
 export * from './request.js';
 export * from './resource-group.js';
+export * from './run-form.js';
 export * from './runner-requests.js';
 export * from './settings.js';
 export * from './trigger-request.js';

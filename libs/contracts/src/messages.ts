@@ -41,6 +41,7 @@ import {
   UnprotectBranch,
   UnprotectTag,
 } from './protected-ref.js';
+import { ShowRunForm } from './run-form.js';
 import {
   EditResourceGroup,
   ListResourceGroups,
@@ -164,6 +165,7 @@ const requests = [
   ListShownPipelines,
   ShowWholePipeline,
   ListShownJobs,
+  ShowRunForm,
   ListPipelineJobs,
   ListProjectJobs,
   ShowJob,

@@ -22,6 +22,7 @@ import { protectedRef } from '../protected-refs/protected-ref.js';
 import type { RepositoryAddress } from '../repositories/repository-address.js';
 import { Repositories, type ResolvedRef } from '../repositories/repositories.js';
 import { CommitNotFound, RefAmbiguous, RefNotFound, RepositoryUnreadable } from '../repositories/repository-errors.js';
+import { problemText } from './problem-text.js';
 
 /** Says what is wrong with a configuration: everything at once, where creating a pipeline would name the first (ci-config.md §7). */
 @Controller()
@@ -141,7 +142,7 @@ function lintFacts(
   ];
   return {
     valid: problems.length === 0,
-    errors: problems.map(withLine),
+    errors: problems.map(problemText),
     problems: problems.map(({ message, path = null, line = null, file = null }) => ({ message, path, line, file })),
     warnings: plan?.warnings ?? [],
     mergedYaml: mergedYaml(parsed),
@@ -156,11 +157,6 @@ function lintFacts(
     jobs: includeJobs ? jobsOf(parsed, plan, dryRun) : null,
     leftOut: dryRun && plan ? (plan.leftOut ?? []) : null,
   };
-}
-
-function withLine({ message, line, file }: Problem): string {
-  if (line === undefined) return message;
-  return `${message} (line ${line}${file === undefined ? '' : ` of ${file}`})`;
 }
 
 /** All jobs of the file, or, in a dry run, those that the pipeline would have. */

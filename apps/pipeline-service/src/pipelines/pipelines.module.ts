@@ -69,7 +69,7 @@ import { UsersHandler } from './users.handler.js';
       inject: [DataSource, Outbox, Log],
     },
   ],
-  exports: [Accounts, PipelineCreation],
+  exports: [Accounts, CiConfigs, PipelineCreation],
 })
 export class PipelinesModule implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(private readonly clock: PipelinesClock) {}

@@ -12,11 +12,15 @@ export type InputType = (typeof inputTypes)[number];
 export interface InputDefinition {
   name: string;
   type: InputType;
+  /** For people. */
+  description?: string;
   /** Absent: the input has to be given. */
   default?: Value;
   options?: Value[];
   /** Null: given, but not a regular expression. */
   regex?: RE2JS | null;
+  /** The same as it is written. */
+  pattern?: string;
   rules?: InputRule[];
 }
 
@@ -64,13 +68,17 @@ function readDefinition(place: Place, name: string): InputDefinition {
   const type = place.get('type') ?? 'string';
   if (typeof type === 'string' && (inputTypes as readonly string[]).includes(type)) definition.type = type as InputType;
   else place.problem(`input type unknown value: ${typeof type === 'string' ? type : 'not a text'}`, 'type');
+  const description = place.get('description');
+  if (typeof description === 'string') definition.description = description;
   const byDefault = place.get('default');
   if (byDefault !== undefined) definition.default = byDefault;
   const options = readOptions(place);
   if (options) definition.options = options;
   const regex = place.get('regex');
-  if (typeof regex === 'string') definition.regex = compileRegex(regex);
-  else if (regex !== undefined && regex !== null) place.problem('input regex should be a string', 'regex');
+  if (typeof regex === 'string') {
+    definition.regex = compileRegex(regex);
+    definition.pattern = regex;
+  } else if (regex !== undefined && regex !== null) place.problem('input regex should be a string', 'regex');
   if (place.has('rules')) definition.rules = readRules(place.child('rules'));
   return definition;
 }

@@ -53,6 +53,35 @@ function readDefinition(place: Place, key: string, definition: YamlMap): Variabl
   return { key, value, ...(expand === false && { raw: true }) };
 }
 
+/** A variable that a person who runs a pipeline is asked for. */
+export interface DescribedVariable {
+  key: string;
+  value: string;
+  description: string;
+  /** The values that it may have; absent: any. */
+  options?: string[];
+}
+
+/** Those of the variables at the root that have a description, wherever they are sound. */
+export function describedVariables(place: Place): DescribedVariable[] {
+  if (!(place.value instanceof YamlMap)) return [];
+  return [...place.value].flatMap(([key, definition]) => {
+    if (!(definition instanceof YamlMap)) return [];
+    const description = definition.get('description');
+    const value = valueText(definition.get('value') ?? null);
+    if (typeof description !== 'string' || value === null) return [];
+    const options = definition.get('options');
+    return [
+      {
+        key,
+        value,
+        description,
+        ...(Array.isArray(options) && { options: options.map((one) => valueText(one) ?? '') }),
+      },
+    ];
+  });
+}
+
 function valueText(value: Value): string | null {
   if (value === null) return '';
   return isScalar(value) ? scalarText(value) : null;
