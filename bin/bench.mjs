@@ -1,7 +1,11 @@
 import { prepare, giveUp } from './prepare.mjs';
 
 /** What `npm run bench -- <name>` can measure. */
-const benchmarks = { 'ci-config': './bench/ci-config.mjs', triggers: './bench/triggers.mjs' };
+const benchmarks = {
+  'ci-config': './bench/ci-config.mjs',
+  latency: './bench/latency.mjs',
+  triggers: './bench/triggers.mjs',
+};
 
 const [name] = process.argv.slice(2);
 if (!Object.hasOwn(benchmarks, name ?? ''))
