@@ -47,6 +47,7 @@ export default defineConfig({
     // A style sheet or picture as a data: URL would need a wider Content-Security-Policy.
     assetsInlineLimit: 0,
     reportCompressedSize: false,
+    rolldownOptions: { checks: { bundlerTimings: false } },
   },
   logLevel: 'warn',
 });
