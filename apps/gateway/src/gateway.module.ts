@@ -13,6 +13,7 @@ import { Bus } from '#libs/messaging';
 import { AccessTokensController } from './access-tokens/access-tokens.controller.js';
 import { ArtifactsModule } from './artifacts/artifacts.module.js';
 import { GatewayConfig } from './config.js';
+import { EnvironmentsController } from './environments/environments.controller.js';
 import { Readiness } from './health/readiness.js';
 import { createGateway } from './http/create-app.js';
 import { BridgesController } from './jobs/bridges.controller.js';
@@ -117,6 +118,7 @@ class GatewayModule {
         JobsController,
         BridgesController,
         ResourceGroupsController,
+        EnvironmentsController,
         JobOrdersController,
         SettingsController,
       ],

@@ -6,6 +6,7 @@ export * from './api-version.js';
 export * from './artifact.js';
 export * from './bridge.js';
 export * from './job-pages.js';
+export * from './environment.js';
 export * from './job-requests.js';
 export * from './job.js';
 export * from './lint.js';

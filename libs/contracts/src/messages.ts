@@ -11,6 +11,7 @@ import {
   KeepArtifacts,
 } from './artifact.js';
 import { BridgeDue, ListBridges } from './bridge.js';
+import { ListEnvironments, ShowEnvironment } from './environment.js';
 import { ListShownJobs } from './job-pages.js';
 import { CancelJob, EraseJob, ListPipelineJobs, ListProjectJobs, PlayJob, RetryJob, ShowJob } from './job-requests.js';
 import { JobQueued, JobStatusChanged } from './job.js';
@@ -178,6 +179,8 @@ const requests = [
   ShowResourceGroup,
   EditResourceGroup,
   ListUpcomingJobs,
+  ListEnvironments,
+  ShowEnvironment,
   AddArtifact,
   FindArchive,
   FindLatestArchive,

@@ -1,6 +1,7 @@
 import type { Job } from '#libs/ci-config';
 import type { Say } from '#libs/persistence';
 import type { EntityManager } from 'typeorm';
+import { settleEnvironment } from '../environments/environments.repository.js';
 import { cancelPipelines, withChildren } from './cancel-pipelines.js';
 import { repeatJobs } from './job-attempts.js';
 import { isAllowedExit, isRetried } from './job-retry.js';
@@ -53,6 +54,8 @@ export async function finishJob(
     'select status, allow_failure as "allowFailure" from pipelines.jobs where id = $1',
     [jobId],
   )) as { status: string; allowFailure: boolean }[];
+  if (ended?.status === 'success' && job.definition.environment)
+    await settleEnvironment(manager, jobId, job.definition.environment, now);
   if (ended?.status === 'failed' && isRetried(job.definition.retry, job.attempt, failureReason, exitCode)) {
     const attempts = await repeatJobs(manager, [jobId], null, now);
     await moveJobs(manager, say, [...attempts.values()], 'enqueue', now);

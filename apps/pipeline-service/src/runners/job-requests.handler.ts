@@ -16,6 +16,7 @@ import { dependenciesOf, type EarlierJob, MissingDependency, readEarlierJobs } f
 import { pipelineDependencies } from '../artifacts/pipeline-dependencies.js';
 import { PipelineServiceConfig } from '../config.js';
 import { Log } from '../log.js';
+import { noteEnvironment } from '../environments/environments.repository.js';
 import { finishJob } from '../pipelines/finish-job.js';
 import type { Server } from '../pipelines/predefined-variables.js';
 import { type ProjectForCreation, ProjectReader } from '../projects/project-reader.js';
@@ -31,8 +32,8 @@ import {
   type WaitingRunner,
 } from './job-handout.js';
 import { type HandedOutJob, jobPayload } from './job-payload.js';
-import { variableLayers } from './job-variables.js';
-import { readPipelineJob } from './pipeline-job.repository.js';
+import { type SentVariable, variableLayers } from './job-variables.js';
+import { type PipelineJob, readPipelineJob } from './pipeline-job.repository.js';
 
 /** Runners take jobs (runner-api.md §2). */
 @Controller()
@@ -67,17 +68,17 @@ export class JobRequestsHandler {
       if (jobId === undefined) return undefined;
       // What cannot be read now is no fault of the job's: unacknowledged, it goes back to the queue.
       const { job, earlier, others, project } = await this.#read(jobId, now);
+      let payload: ReturnType<typeof jobPayload>;
       try {
         if (others instanceof MissingDependency) throw others;
         const dependencies = [...dependenciesOf(job.definition, earlier), ...others];
         const cacheKeys = await this.#cacheKeys(job, project);
-        const payload = jobPayload({ ...job, dependencies, cacheKeys }, project, {
+        payload = jobPayload({ ...job, dependencies, cacheKeys }, project, {
           server: this.#server,
           runner,
           token: request.jobToken,
           now,
         });
-        return { outcome: 'assigned', jobId, payload };
       } catch (error) {
         this.log.warn({ err: error, job: jobId }, 'a job could not be handed out');
         const failureReason = error instanceof MissingDependency ? 'missing_dependency_failure' : 'scheduler_failure';
@@ -86,8 +87,21 @@ export class JobRequestsHandler {
           // Its token is the next one's now.
           await manager.query('update pipelines.jobs set token_hash = null where id = $1', [jobId]);
         });
+        continue;
       }
+      await this.#noteEnvironment(job, payload, now);
+      return { outcome: 'assigned', jobId, payload };
     }
+  }
+
+  /** With its address as the job's variables make it. */
+  async #noteEnvironment(job: PipelineJob, payload: ReturnType<typeof jobPayload>, now: Date): Promise<void> {
+    const { environment } = job.definition;
+    if (!environment) return;
+    const variables = payload['variables'] as SentVariable[];
+    const valueOf = (key: string) => variables.find((variable) => variable.key === key)?.value ?? null;
+    const known = { tier: valueOf('CI_ENVIRONMENT_TIER') ?? 'other', url: valueOf('CI_ENVIRONMENT_URL') };
+    await noteEnvironment(this.database, job, environment, known, now);
   }
 
   /** A repository that does not answer costs the job its cache, no more. */
@@ -125,7 +139,7 @@ export class JobRequestsHandler {
     jobId: number,
     now: Date,
   ): Promise<{
-    job: Omit<HandedOutJob, 'dependencies'>;
+    job: PipelineJob;
     earlier: EarlierJob[];
     others: EarlierJob[] | MissingDependency;
     project: ProjectForCreation;

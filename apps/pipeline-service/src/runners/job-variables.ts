@@ -1,4 +1,5 @@
 import { expandVariables, type Job, jobPredefinedVariables, type Variable } from '#libs/ci-config';
+import { environmentSlug } from '../environments/environment-slug.js';
 import {
   pipelineVariables,
   projectVariables,
@@ -65,7 +66,10 @@ export function variableLayers(
 ): Flagged[] {
   const { pipeline, definition } = job;
   return [
-    ...jobPredefinedVariables({ ...definition, when: definition.when }).map(literal),
+    // The address is the one that the file writes with references in it.
+    ...jobPredefinedVariables({ ...definition, when: definition.when }).map((variable) =>
+      variable.key === 'CI_ENVIRONMENT_URL' ? variable : literal(variable),
+    ),
     ...serverVariables(server).map(literal),
     ...projectVariables(projectIdentity(project), server).map(literal),
     ...pipelineVariables(pipeline).map(literal),
@@ -130,11 +134,12 @@ function narrowness({ environmentScope: scope }: ProjectVariable): number {
 
 /** What is known only once the pipeline is there (ci-config.md §4.4, last paragraph). */
 function runTimeVariables(
-  job: Pick<HandedOutJob, 'id' | 'pipeline'>,
+  job: Pick<HandedOutJob, 'id' | 'pipeline' | 'definition'>,
   project: ProjectForCreation,
   { externalUrl }: Server,
 ): Flagged[] {
-  const { pipeline } = job;
+  const { pipeline, definition } = job;
+  const { environment } = definition;
   const url = `${externalUrl}/${project.path}`;
   return [
     { key: 'CI_PIPELINE_ID', value: String(pipeline.id) },
@@ -146,6 +151,7 @@ function runTimeVariables(
           { key: 'CI_PIPELINE_TRIGGERED', value: 'true' },
           { key: 'CI_TRIGGER_SHORT_TOKEN', value: pipeline.triggerShortToken },
         ]),
+    ...(environment ? [{ key: 'CI_ENVIRONMENT_SLUG', value: environmentSlug(environment.name) }] : []),
     { key: 'CI_JOB_ID', value: String(job.id) },
     { key: 'CI_JOB_URL', value: `${url}/-/jobs/${job.id}` },
   ];

@@ -6,6 +6,7 @@ import { ArtifactSweeper } from '../artifacts/artifact-sweeper.js';
 import { ArtifactsHandler } from '../artifacts/artifacts.handler.js';
 import { PipelineServiceConfig } from '../config.js';
 import { Log } from '../log.js';
+import { EnvironmentsHandler } from '../environments/environments.handler.js';
 import { ProjectsModule } from '../projects/projects.module.js';
 import { CloneSource } from './clone-source.js';
 import { CloneSourceHandler } from './clone-source.handler.js';
@@ -29,6 +30,7 @@ import { RunnersHandler } from './runners.handler.js';
     JobReportsHandler,
     CloneSourceHandler,
     ArtifactsHandler,
+    EnvironmentsHandler,
   ],
   providers: [
     {

@@ -11,6 +11,7 @@ import { RunnerRegistration1700000012000 } from './1700000012000-runner-registra
 import { Bridges1700000008000 } from './1700000008000-bridges.js';
 import { ResourceGroups1700000009000 } from './1700000009000-resource-groups.js';
 import { AutoCancel1700000018000 } from './1700000018000-auto-cancel.js';
+import { Environments1700000019000 } from './1700000019000-environments.js';
 
 /** The pipeline service's part of the database. */
 export const pipelinesSchema: Schema = {
@@ -29,5 +30,6 @@ export const pipelinesSchema: Schema = {
     Bridges1700000008000,
     ResourceGroups1700000009000,
     AutoCancel1700000018000,
+    Environments1700000019000,
   ],
 };
