@@ -237,7 +237,8 @@ class Installation {
     const child = spawn(process.execPath, [`dist/apps/${app}/src/main.js`], options);
     this.processes.push(child);
     child.on('exit', (code) => {
-      if (!this.stopping) console.error(`${app} ended with ${code}: ${readFileSync(join(this.home, `${app}.log`))}`);
+      if (!this.stopping)
+        console.error(`${app} ended with ${code}: ${readFileSync(join(this.home, `${app}.log`), 'utf8')}`);
     });
   }
 

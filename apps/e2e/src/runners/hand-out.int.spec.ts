@@ -169,6 +169,20 @@ describe('a runner gets', () => {
   });
 });
 
+it('a project with a thousand jobs in the queue hides nobody else’s', async () => {
+  const crowd = await projectWith('job: { script: [make], parallel: 200 }');
+  const calm = await projectWith();
+  for (let count = 0; count < 5; count += 1) await crowd.trigger();
+  await calm.trigger();
+  const runner = await flagfall.newRunner();
+  const [first, second] = [await runner.start(), await runner.start()];
+  expect([first, second].map((job) => job.job_info.project_id)).toEqual([crowd.id, calm.id]);
+  for (const job of [first, second]) await runner.end(job, 'success');
+  await database.query(`update pipelines.jobs set status = 'canceled' where project_id = $1 and status = 'pending'`, [
+    crowd.id,
+  ]);
+});
+
 /** The sweeper that every pipeline service has, with a clock of the test's own. */
 describe('as time goes by', () => {
   const second = 1_000;

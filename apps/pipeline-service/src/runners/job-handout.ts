@@ -1,9 +1,16 @@
 import { type JobOutline, JobQueued, type RequestJob, type RunnerFacts, type RunnerReach } from '#libs/contracts';
-import type { Outbox, Say } from '#libs/persistence';
+import { retrying, type Say } from '#libs/persistence';
 import type { DataSource, EntityManager } from 'typeorm';
 
-/** How many waiting jobs are looked at for one request; more are never needed to be fair between projects that wait. */
-const looked = 500;
+/** How many waiting jobs of each project are looked at for one request: more than there are requests at once, each of which may hold one. */
+const lookedPerProject = 100;
+
+/** A job as it leaves the queue. */
+export interface TakenJob {
+  id: number;
+  projectId: number;
+  pipelineId: number;
+}
 
 export interface WaitingRunner {
   id: number;
@@ -51,14 +58,16 @@ export async function noteContact(
  * oldest job. The job leaves the queue but stays `pending` until the runner says that it has it. Of any number of requests at once each job goes
  * to one, since rows that another request holds are skipped.
  *
- * @returns the job's id, or undefined when there is none
+ * One statement, so that it costs one round trip.
+ *
+ * @returns undefined when there is none
  */
 export async function takeJob(
-  outbox: Outbox,
+  database: DataSource,
   runner: WaitingRunner,
   request: RequestJob,
   now: Date,
-): Promise<number | undefined> {
+): Promise<TakenJob | undefined> {
   const facts: RunnerFacts = {
     id: runner.id,
     description: runner.description,
@@ -69,49 +78,61 @@ export async function takeJob(
     online: true,
     status: 'online',
   };
-  return outbox.transaction(async (manager) => {
-    const [rows] = (await manager.query(
-      `with waiting as materialized (
-         select id, project_id from pipelines.jobs
-         where status = 'pending' and runner_id is null and not bridge
-           and (case when cardinality(tags) = 0 then $2 else tags <@ $3::text[] end)
-           and ($4 = 'not_protected' or protected)
-           and ($5 = 'instance_type' or project_id in (select project_id from pipelines.runner_projects where runner_id = $1))
-           and exists (select from pipelines.projects as project
-                       where project.id = project_id and state = 'active' and not archived and builds_access_level <> 'disabled')
-         order by id limit ${looked}
-       ), busy as (
-         select project_id, count(*) as jobs from pipelines.jobs
-         where status in ('pending', 'running', 'canceling') and runner_id is not null group by project_id
-       ), ranked as (
-         select waiting.id, coalesce(busy.jobs, 0) + row_number() over (partition by waiting.project_id order by waiting.id) as turn
-         from waiting left join busy using (project_id)
-       ), chosen as (
-         select job.id from pipelines.jobs as job join ranked using (id)
-         where job.status = 'pending' and job.runner_id is null
-         order by ranked.turn, job.id limit 1 for update of job skip locked
-       )
-       update pipelines.jobs as job
-       set runner_id = $1, runner_system_id = $6, runner_facts = $7, runner_cancels_gracefully = $8, token_hash = decode($9, 'hex'),
-           assigned_at = $10, last_contact_at = $10, times_assigned = times_assigned + 1,
-           version = version + 1
-       from chosen where job.id = chosen.id returning job.id`,
-      [
-        runner.id,
-        runner.runUntagged,
-        runner.tagList,
-        runner.accessLevel,
-        runner.runnerType,
-        request.systemId,
-        JSON.stringify(facts),
-        request.info.cancelsGracefully,
-        request.jobTokenHash,
-        now,
-      ],
-    )) as [{ id: number }[], number];
-    return rows[0]?.id;
-  });
+  const values = [
+    runner.id,
+    runner.runUntagged,
+    runner.tagList,
+    runner.accessLevel,
+    runner.runnerType,
+    request.systemId,
+    JSON.stringify(facts),
+    request.info.cancelsGracefully,
+    request.jobTokenHash,
+    now,
+  ];
+  const [rows] = await retrying(() => database.query<[TakenJob[], number]>(takeOne, values));
+  return rows[0];
 }
+
+/** As the index says it, or that would not be used. */
+const inQueue = `status = 'pending' and runner_id is null and not bridge`;
+
+/** Project by project, and of each only the first: one that has thousands of jobs in the queue hides nobody else's. */
+const takeOne = `
+  with recursive queued as (
+    (select project_id from pipelines.jobs where ${inQueue} order by project_id limit 1)
+    union all
+    select (select project_id from pipelines.jobs where ${inQueue} and project_id > queued.project_id order by project_id limit 1)
+    from queued where queued.project_id is not null
+  ), waiting as materialized (
+    select first.id, project.id as project_id
+    from queued join pipelines.projects as project on project.id = queued.project_id
+      cross join lateral (
+        select id from pipelines.jobs
+        where project_id = project.id and ${inQueue}
+          and (case when cardinality(tags) = 0 then $2 else tags <@ $3::text[] end)
+          and ($4 = 'not_protected' or protected)
+        order by id limit ${lookedPerProject}
+      ) as first
+    where ($5 = 'instance_type' or project.id in (select project_id from pipelines.runner_projects where runner_id = $1))
+      and project.state = 'active' and not project.archived and project.builds_access_level <> 'disabled'
+  ), busy as (
+    select project_id, count(*) as jobs from pipelines.jobs
+    where status in ('pending', 'running', 'canceling') and runner_id is not null group by project_id
+  ), ranked as (
+    select waiting.id, coalesce(busy.jobs, 0) + row_number() over (partition by waiting.project_id order by waiting.id) as turn
+    from waiting left join busy using (project_id)
+  ), chosen as (
+    select job.id from pipelines.jobs as job join ranked using (id)
+    where job.status = 'pending' and job.runner_id is null
+    order by ranked.turn, job.id limit 1 for update of job skip locked
+  )
+  update pipelines.jobs as job
+  set runner_id = $1, runner_system_id = $6, runner_facts = $7, runner_cancels_gracefully = $8, token_hash = decode($9, 'hex'),
+      assigned_at = $10, last_contact_at = $10, times_assigned = times_assigned + 1,
+      version = version + 1
+  from chosen where job.id = chosen.id
+  returning job.id, job.project_id as "projectId", job.pipeline_id as "pipelineId"`;
 
 /** What the runner may take, for whoever has to guess whether to ask again. */
 export function reachOf({ tagList, runUntagged, accessLevel, runnerType, projectIds }: WaitingRunner): RunnerReach {

@@ -14,7 +14,7 @@ import { Outbox, retryingTransaction } from '#libs/persistence';
 import { DataSource, type EntityManager } from 'typeorm';
 import { finishJob } from '../pipelines/finish-job.js';
 import { readJobs } from '../pipelines/jobs.repository.js';
-import { lockPipelines, moveJob, processPipeline } from '../pipelines/statuses.repository.js';
+import { moveJob, processPipeline } from '../pipelines/statuses.repository.js';
 import { storedReason } from './failure-reasons.js';
 
 interface Reported {
@@ -40,14 +40,18 @@ export class JobReportsHandler {
   report(@Payload() report: ReportJob): Promise<JobReportAnswer> {
     const now = new Date();
     return this.outbox.transaction(async (manager, say) => {
-      const known = await find(manager, report);
-      if (!known?.fits) return { accepted: false, jobStatus: null };
       // The pipeline before the job, as everybody does: two that took them the other way round would wait for each other.
-      await lockPipelines(manager, [known.pipelineId]);
+      await lockPipelineOf(manager, report.jobId);
       const job = await find(manager, report);
       if (!job?.fits) return { accepted: false, jobStatus: null };
       if (!live.includes(job.status)) return { accepted: false, jobStatus: job.status };
 
+      if (report.state === 'running' && job.status === 'pending' && !report.debugTrace) {
+        // The usual first word, which somebody waits for: the job was heard of when it was handed out, just now.
+        const moved = await moveJob(manager, say, report.jobId, 'pick', now);
+        await processPipeline(manager, say, job.pipelineId, now);
+        if (moved === 'moved') return { accepted: true, jobStatus: 'running' };
+      }
       const ends = report.state === 'success' || report.state === 'failed';
       if (ends && job.coveragePattern !== null && report.coverage === undefined)
         return { accepted: true, jobStatus: job.status, coveragePattern: job.coveragePattern };
@@ -127,6 +131,14 @@ export class JobReportsHandler {
     const [job] = await readJobs(this.database, [row.id], new Date());
     return job ?? null;
   }
+}
+
+/** In one statement; what is read before it may have changed while it waited. */
+async function lockPipelineOf(manager: EntityManager, jobId: number): Promise<void> {
+  await manager.query(
+    'select from pipelines.pipelines where id = (select pipeline_id from pipelines.jobs where id = $1) for no key update',
+    [jobId],
+  );
 }
 
 async function find(manager: EntityManager, { jobId, tokenHash }: ReportJob): Promise<Reported | undefined> {

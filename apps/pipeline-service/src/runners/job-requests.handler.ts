@@ -29,6 +29,7 @@ import {
   reachOf,
   returnJob,
   takeJob,
+  type TakenJob,
   type WaitingRunner,
 } from './job-handout.js';
 import { type HandedOutJob, jobPayload } from './job-payload.js';
@@ -56,18 +57,20 @@ export class JobRequestsHandler {
     const now = new Date();
     const runner = await findRunner(this.database, request.tokenHash);
     if (!runner) return { outcome: 'unknown runner' };
-    await noteContact(this.database, runner.id, request, now);
-    if (runner.paused) return { outcome: 'paused' };
-    return (await this.#assign(runner, request, now)) ?? { outcome: 'none', reach: reachOf(runner) };
+    const noted = noteContact(this.database, runner.id, request, now);
+    if (runner.paused) return noted.then(() => ({ outcome: 'paused' }));
+    const [assigned] = await Promise.all([this.#assign(runner, request, now), noted]);
+    return assigned ?? { outcome: 'none', reach: reachOf(runner) };
   }
 
   /** A job that cannot be handed out fails, and the next one is tried (runner-api.md §2.6). */
   async #assign(runner: WaitingRunner, request: RequestJob, now: Date): Promise<JobRequestOutcome | undefined> {
     for (;;) {
-      const jobId = await takeJob(this.outbox, runner, request, now);
-      if (jobId === undefined) return undefined;
+      const taken = await takeJob(this.database, runner, request, now);
+      if (!taken) return undefined;
+      const { id: jobId } = taken;
       // What cannot be read now is no fault of the job's: unacknowledged, it goes back to the queue.
-      const { job, earlier, others, project } = await this.#read(jobId, now);
+      const { job, earlier, others, project } = await this.#read(taken, now);
       let payload: ReturnType<typeof jobPayload>;
       try {
         if (others instanceof MissingDependency) throw others;
@@ -136,7 +139,7 @@ export class JobRequestsHandler {
   }
 
   async #read(
-    jobId: number,
+    { id, projectId, pipelineId }: TakenJob,
     now: Date,
   ): Promise<{
     job: PipelineJob;
@@ -144,10 +147,13 @@ export class JobRequestsHandler {
     others: EarlierJob[] | MissingDependency;
     project: ProjectForCreation;
   }> {
-    const job = await readPipelineJob(this.database, jobId, now);
-    const project = job && (await this.projects.load([job.projectId])).get(job.projectId);
-    if (!job || !project) throw new Error(`The job ${jobId} or its project is gone`);
-    const earlier = await readEarlierJobs(this.database, job.pipeline.id);
+    const [job, projects, earlier] = await Promise.all([
+      readPipelineJob(this.database, id, now),
+      this.projects.load([projectId]),
+      readEarlierJobs(this.database, pipelineId),
+    ]);
+    const project = projects.get(projectId);
+    if (!job || !project) throw new Error(`The job ${id} or its project is gone`);
     return { job, earlier, others: await this.#ofOtherPipelines(job, project), project };
   }
 

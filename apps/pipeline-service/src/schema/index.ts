@@ -8,6 +8,7 @@ import { OutcomesByAge1700000007000 } from './1700000007000-outcomes-by-age.js';
 import { DebugTraces1700000010000 } from './1700000010000-debug-traces.js';
 import { RunnerManagers1700000011000 } from './1700000011000-runner-managers.js';
 import { RunnerRegistration1700000012000 } from './1700000012000-runner-registration.js';
+import { QueueByProject1700000013000 } from './1700000013000-queue-by-project.js';
 import { Bridges1700000008000 } from './1700000008000-bridges.js';
 import { ResourceGroups1700000009000 } from './1700000009000-resource-groups.js';
 import { AutoCancel1700000018000 } from './1700000018000-auto-cancel.js';
@@ -27,6 +28,7 @@ export const pipelinesSchema: Schema = {
     DebugTraces1700000010000,
     RunnerManagers1700000011000,
     RunnerRegistration1700000012000,
+    QueueByProject1700000013000,
     Bridges1700000008000,
     ResourceGroups1700000009000,
     AutoCancel1700000018000,
