@@ -17,6 +17,7 @@ const looks = [
 ] as const;
 
 const bigLog = 100_000;
+const pieceSize = 500_000;
 
 describeWith([[browserName]])('every page', () => {
   const flagfall = startsFlagfall({ name: 'every' });
@@ -152,7 +153,9 @@ production: {stage: deploy, script: [make deploy], when: manual, needs: [staging
       job = await runner.start();
     }
     const lines = Array.from({ length: bigLog }, (_, index) => `\u001b[32mline\u001b[0m ${index + 1} of the long log`);
-    await runner.log(job, `${lines.join('\n')}\n`);
+    // A runner sends a log in pieces, too.
+    for (let sent = 0, text = Buffer.from(`${lines.join('\n')}\n`); sent < text.length; sent += pieceSize)
+      expect((await runner.patch(job, sent, text.subarray(sent, sent + pieceSize))).status).toBe(202);
     await runner.end(job, 'success');
     const { page, faults } = await openTab(browser, flagfall.url);
     await signIn(page, flagfall.rootToken);
