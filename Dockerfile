@@ -42,6 +42,7 @@ COPY docker docker
 COPY bin/flagfall.mjs bin/parked.mjs bin/
 COPY --from=build /app/dist/libs dist/libs
 COPY --from=build /app/dist/apps dist/apps
+COPY --from=build /app/dist/web dist/web
 
 ENV NODE_ENV=production \
   HOST=0.0.0.0 \

@@ -1,4 +1,5 @@
 import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router';
+import { setTitle } from './layout/page-title.js';
 import { session } from './session/session.js';
 
 declare module 'vue-router' {
@@ -7,11 +8,6 @@ declare module 'vue-router' {
     /** Shown to whoever is not signed in, too. */
     open?: boolean;
   }
-}
-
-/** A page's path within a project, as GitLab has it. */
-export function projectPath(path: string, rest = ''): string {
-  return `/${path}${rest === '' ? '' : `/-/${rest}`}`;
 }
 
 const project = (path: string, title: string, component: RouteRecordRaw['component']) =>
@@ -65,11 +61,6 @@ router.beforeEach((to) => {
   if (to.meta.open || session.value) return true;
   return { path: '/users/sign_in', query: to.path === '/' ? {} : { from: to.fullPath } };
 });
-
-/** The page's own words, then what it is part of. */
-export function setTitle(...parts: (string | undefined)[]): void {
-  document.title = [...parts.filter((part) => part), 'Flagfall'].join(' · ');
-}
 
 router.afterEach((to) => {
   const { path } = to.params;
