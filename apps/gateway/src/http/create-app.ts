@@ -56,7 +56,9 @@ export async function createGateway(
     if (reply.getHeader('content-type') === 'application/json; charset=utf-8') void reply.type('application/json');
     done(null, payload);
   });
+  const connections = connectionsOf(server.server);
   server.addHook('preClose', (done) => {
+    setTimeout(() => closeUnused(connections), unusedGraceMs).unref();
     // What is under way when the server closes is answered on connections that their clients would keep, and the process would wait for them.
     server.server.keepAliveTimeout = 1;
     done();
@@ -78,6 +80,23 @@ export async function createGateway(
   describeApi(app, config);
   await app.init();
   return app;
+}
+
+/** Whoever has just connected is about to ask. */
+const unusedGraceMs = 1_000;
+
+function connectionsOf(server: Server): ReadonlySet<Socket> {
+  const open = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
+  return open;
+}
+
+/** Browsers connect in advance. Where nothing was asked yet, Node does not call it idle, and closing would wait until they let go of it. */
+function closeUnused(connections: ReadonlySet<Socket>): void {
+  for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
 }
 
 /** Everything that Fastify is told about its server. */
