@@ -80,6 +80,7 @@ import {
   CreateTrigger,
   DeleteTrigger,
   ListTriggers,
+  NameCallers,
   ShowTrigger,
   TriggerTokenAdded,
   TriggerTokenRevoked,
@@ -87,7 +88,14 @@ import {
 } from './trigger.js';
 import { CreateUser, DeleteUser, ListUsers, SetUserState, ShowUser, UserChanged } from './user-requests.js';
 import { ShowActor } from './user.js';
-import { CreateVariable, DeleteVariable, EditVariable, ListVariables, ShowVariable } from './variable.js';
+import {
+  CreateVariable,
+  DeleteVariable,
+  EditVariable,
+  FindMaskedKeys,
+  ListVariables,
+  ShowVariable,
+} from './variable.js';
 
 /** Facts, published under their type. */
 const events = [
@@ -129,6 +137,7 @@ const requests = [
   ListMembers,
   CreateTrigger,
   ListTriggers,
+  NameCallers,
   ShowTrigger,
   UpdateTrigger,
   DeleteTrigger,
@@ -140,6 +149,7 @@ const requests = [
   ListNamespaces,
   CreateVariable,
   ListVariables,
+  FindMaskedKeys,
   ShowVariable,
   EditVariable,
   DeleteVariable,

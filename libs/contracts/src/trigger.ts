@@ -1,4 +1,4 @@
-import { IsInt, IsISO8601, IsOptional, IsString, IsUUID, Length } from 'class-validator';
+import { IsArray, IsInt, IsISO8601, IsOptional, IsString, IsUUID, Length } from 'class-validator';
 import { Nested } from './nested.decorator.js';
 import { PageRequest } from './page.js';
 import { Request } from './request.js';
@@ -51,6 +51,21 @@ export class ShowTrigger extends Request<TriggerFacts> {
   @IsInt() projectId!: number;
   @IsInt() triggerId!: number;
   @Nested(() => Actor) actor!: Actor;
+}
+
+/** What a list that names triggers and users by their ids can tell of them. */
+export interface CallerNames {
+  triggers: Pick<TriggerFacts, 'id' | 'shortToken' | 'description'>[];
+  users: UserFacts[];
+}
+
+/** Names for the callers of a project's trigger requests; triggers of other projects, and whatever is gone, are left out. */
+export class NameCallers extends Request<CallerNames> {
+  static readonly pattern = 'trigger-token.name-callers';
+
+  @IsInt() projectId!: number;
+  @IsArray() @IsInt({ each: true }) triggerIds!: number[];
+  @IsArray() @IsInt({ each: true }) userIds!: number[];
 }
 
 /** Gives a trigger token another description, or none; only for its owner (trigger-api.md §2.2). */

@@ -1,4 +1,4 @@
-import { IsBoolean, IsIn, IsInt, IsOptional, IsString } from 'class-validator';
+import { IsArray, IsBoolean, IsIn, IsInt, IsOptional, IsString } from 'class-validator';
 import { PageRequest } from './page.js';
 import { Request } from './request.js';
 import { type VariableType, variableTypes } from './words.js';
@@ -22,6 +22,14 @@ export class ListVariables extends PageRequest<VariableFacts> {
   static readonly pattern = 'variable.list';
 
   @IsInt() projectId!: number;
+}
+
+/** Those of the keys under which a project has a variable that is masked, in whatever scope. */
+export class FindMaskedKeys extends Request<string[]> {
+  static readonly pattern = 'variable.find-masked-keys';
+
+  @IsInt() projectId!: number;
+  @IsArray() @IsString({ each: true }) keys!: string[];
 }
 
 /** Names one variable. Where several have the key, the scope decides; without it they are refused with 409. */

@@ -3,8 +3,8 @@ import { Batches, isDataError, plannedEachTime, uuidv7 } from '#libs/persistence
 import { conflict, type PipelineTriggered, type TriggerOutcome, unprocessable } from '#libs/contracts';
 import { type IdempotencyKey, keptHours } from './idempotency-key.js';
 
-/** What is recorded of an accepted trigger request; `event` is what will be said about it. */
-export type TriggerRequest = Omit<PipelineTriggered, 'replyTo'>;
+/** What is recorded of an accepted trigger request: what will be said about it, and the headers of the call that the delivery log shows. */
+export type TriggerRequest = Omit<PipelineTriggered, 'replyTo'> & { headers?: Record<string, string> };
 
 /** What a status URL tells: nothing but the outcome. */
 export interface RecordedOutcome {

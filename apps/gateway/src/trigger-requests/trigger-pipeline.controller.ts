@@ -24,6 +24,7 @@ import { RequestBody, webhookBodyLimit } from '../http/request-body.decorator.js
 import { requestParameters, type SentParameters } from '../http/request-parameters.js';
 import { PipelineResponse, presentPipeline } from '../pipelines/pipeline.response.js';
 import { idempotencyKey, sentKey } from './idempotency-key.js';
+import { keptHeaders } from './kept-headers.js';
 import type { TriggerRequest } from './ledger.js';
 import { TriggerCallers } from './trigger-callers.js';
 import { AcceptedResponse, presentAccepted } from './trigger-request.response.js';
@@ -109,6 +110,7 @@ export class TriggerPipelineController {
       payload: triggerPayload(sent),
       inputs: parameters.inputs,
       receivedAt: now.toISOString(),
+      headers: keptHeaders(headers),
     };
     const answer = await this.requests.accept(
       accepted,

@@ -87,6 +87,23 @@ function call(replica: TriggerRequests, key: string, change: Partial<TriggerRequ
   return replica.accept(request, respondAsync, idempotencyKey(key, request, 'a trigger token'));
 }
 
+it('headers of a call are recorded, and said to nobody', async () => {
+  let said: object | undefined;
+  const service = await broker.start('pipeline-service', [
+    onEvent(PipelineTriggered.type, async ({ data }: Message<PipelineTriggered>) => {
+      said = data;
+      await settle(data.requestId);
+    }),
+  ]);
+  const request = newRequest({ headers: { 'user-agent': 'curl' } });
+  await gateway().accept(request, false);
+  const { headers, ...rest } = request;
+  expect(said).toEqual({ ...rest, replyTo: expect.any(String) });
+  const [row] = await database.query('select event from gateway.trigger_requests where id = $1', [request.requestId]);
+  expect(JSON.parse(row.event).headers).toEqual(headers);
+  await service.stop();
+});
+
 describe('calls with an idempotency key', () => {
   it('fifty at once, at two replicas, are one request with one answer', async () => {
     const service = await startPipelineService();

@@ -8,6 +8,8 @@ import { GatewayConfig } from '../config.js';
 import { Log } from '../log.js';
 import { ParkedMessagesController } from '../parked-messages/parked-messages.controller.js';
 import { Services } from '../services.js';
+import { DeliveryLog } from './delivery-log.js';
+import { DeliveryLogController } from './delivery-log.controller.js';
 import { Ledger } from './ledger.js';
 import { OutcomesHandler } from './outcomes.handler.js';
 import { TriggerCallers } from './trigger-callers.js';
@@ -22,10 +24,17 @@ const dayMs = 86_400_000;
 
 /** From the HTTP call with a trigger token to the answer. */
 @Module({
-  controllers: [TriggerPipelineController, TriggerRequestStatusController, OutcomesHandler, ParkedMessagesController],
+  controllers: [
+    TriggerPipelineController,
+    TriggerRequestStatusController,
+    DeliveryLogController,
+    OutcomesHandler,
+    ParkedMessagesController,
+  ],
   providers: [
     SomethingToStart,
     { provide: Ledger, useFactory: (database: DataSource) => new Ledger(database), inject: [DataSource] },
+    { provide: DeliveryLog, useFactory: (database: DataSource) => new DeliveryLog(database), inject: [DataSource] },
     { provide: TriggerTokens, useFactory: (database: DataSource) => new TriggerTokens(database), inject: [DataSource] },
     {
       provide: TriggerCallers,

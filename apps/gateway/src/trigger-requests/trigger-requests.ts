@@ -190,7 +190,8 @@ export class TriggerRequests {
     }
   }
 
-  #message(request: TriggerRequest): Message<PipelineTriggered> {
+  /** Headers are for the delivery log alone. */
+  #message({ headers: _headers, ...request }: TriggerRequest): Message<PipelineTriggered> {
     return {
       // Published again it is the same event.
       id: request.requestId,

@@ -4,6 +4,7 @@ import {
   CreateVariable,
   DeleteVariable,
   EditVariable,
+  FindMaskedKeys,
   invalid,
   ListVariables,
   type Page,
@@ -45,6 +46,15 @@ export class VariablesHandler {
       [projectId, perPage, (page - 1) * perPage],
     );
     return { items: rows.map((row) => facts(this.opened(row))), total };
+  }
+
+  @MessagePattern(FindMaskedKeys.pattern)
+  async findMaskedKeys(@Payload() { projectId, keys }: FindMaskedKeys): Promise<string[]> {
+    const rows = (await this.database.query(
+      'select distinct key from pipelines.variables where project_id = $1 and masked and key = any($2::text[])',
+      [projectId, keys],
+    )) as { key: string }[];
+    return rows.map(({ key }) => key);
   }
 
   @MessagePattern(ShowVariable.pattern)

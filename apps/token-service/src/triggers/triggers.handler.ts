@@ -2,10 +2,12 @@ import { Controller } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
 import {
   badRequest,
+  type CallerNames,
   CreateTrigger,
   DeleteTrigger,
   forbidden,
   ListTriggers,
+  NameCallers,
   notFound,
   type Page,
   preconditionFailed,
@@ -90,6 +92,19 @@ export class TriggersHandler {
   @MessagePattern(ShowTrigger.pattern)
   async show(@Payload() { projectId, triggerId, actor }: ShowTrigger): Promise<TriggerFacts> {
     return triggerFacts(await this.find(projectId, triggerId), actor);
+  }
+
+  @MessagePattern(NameCallers.pattern)
+  async nameCallers(@Payload() { projectId, triggerIds, userIds }: NameCallers): Promise<CallerNames> {
+    const [names] = (await this.database.query(
+      `select
+         (select coalesce(json_agg(json_build_object('id', id, 'shortToken', short_token, 'description', description)), '[]')
+          from tokens.triggers where project_id = $1 and id = any($2::bigint[])) as triggers,
+         (select coalesce(json_agg(json_build_object('id', id, 'username', username, 'name', name, 'state', state)), '[]')
+          from tokens.users where id = any($3::bigint[])) as users`,
+      [projectId, triggerIds, userIds],
+    )) as [CallerNames];
+    return names;
   }
 
   @MessagePattern(UpdateTrigger.pattern)
