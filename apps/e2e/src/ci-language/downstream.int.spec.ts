@@ -35,6 +35,7 @@ release:
   trigger: { project: group/target, branch: release, strategy: depend, forward: { pipeline_variables: true } }
   variables: { VERSION: v$NUMBER, KIND: file }
 `,
+  locked: 'release: { trigger: { project: group/target, branch: locked } }',
   inputs: 'release: { trigger: { project: $WHERE/target, inputs: { colour: blue } } }',
   nowhere: 'release: { trigger: group/nowhere }',
   itself: 'release: { trigger: group/app }',
@@ -60,6 +61,7 @@ spec: { inputs: { colour: { default: none } } }
     },
   });
   await target.repository.git('branch', 'release');
+  await target.repository.git('branch', 'locked');
   await target.repository.git('checkout', '--quiet', '-b', 'back');
   await target.repository.commit({ '.gitlab-ci.yml': 'again: { trigger: { project: group/app, branch: round } }' });
   await target.repository.git('checkout', '--quiet', 'main');
@@ -213,9 +215,9 @@ describe('a pipeline of another project', () => {
   });
 
   it('is started with the rights of the pipeline’s user, and seen with those of whoever looks', async () => {
-    const started = async (person: Person) => {
+    const started = async (person: Person, branch = 'releases') => {
       const trigger = await flagfall.newTrigger(app, person);
-      const { id } = await flagfall.trigger(trigger, 'releases');
+      const { id } = await flagfall.trigger(trigger, branch);
       return (await until('the bridge to end', async () => {
         const [bridge] = await bridges(id);
         return ['failed', 'running'].includes(bridge.status) && [bridge, id];
@@ -233,6 +235,11 @@ describe('a pipeline of another project', () => {
       downstream_pipeline: null,
     });
     expect((await started(reporter!))[0]).toMatchObject({
+      status: 'failed',
+      failure_reason: 'insufficient_bridge_permissions',
+    });
+    await target.post('/protected_branches', { name: 'locked' });
+    expect((await started(developer!, 'locked'))[0]).toMatchObject({
       status: 'failed',
       failure_reason: 'insufficient_bridge_permissions',
     });

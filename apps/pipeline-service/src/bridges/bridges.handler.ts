@@ -17,6 +17,7 @@ import { Accounts } from '../accounts.js';
 import { PipelineServiceConfig } from '../config.js';
 import { Log } from '../log.js';
 import { cancelPipelines } from '../pipelines/cancel-pipelines.js';
+import { protectedRefText } from '../pipelines/creation-checks.js';
 import { finishJob } from '../pipelines/finish-job.js';
 import { repeatJobs, reviveDownstream } from '../pipelines/job-attempts.js';
 import { isFinished } from '../pipelines/job.status.js';
@@ -94,11 +95,11 @@ export class BridgesHandler {
       if (typeof order === 'string') return beginning(order);
       const { pipeline, refusal } = await this.creation.create(order, context.attempt > 1);
       if (pipeline) return beginning(pipeline.id);
-      return {
-        pipelineId: refusal?.pipelineId ?? null,
-        failure: 'downstream_pipeline_creation_failed',
-        reason: JSON.stringify(refusal?.body['message']),
-      };
+      const reason = JSON.stringify(refusal?.body['message']);
+      const failure = reason?.includes(protectedRefText)
+        ? 'insufficient_bridge_permissions'
+        : 'downstream_pipeline_creation_failed';
+      return { pipelineId: refusal?.pipelineId ?? null, failure, reason };
     } catch (error) {
       if (isPassing(error) && job.waited * 1000 < patienceMs) throw new RetryLater(retryMs, (error as Error).message);
       if (!context.lastAttempt && !(error instanceof RepositoryUnreadable)) throw error;

@@ -30,12 +30,15 @@ export function checkProjectAndActor(project: CheckedProject, { actor }: Pipelin
   return null;
 }
 
+/** How the refusal of check 4 begins. */
+export const protectedRefText = 'You do not have sufficient permission to run a pipeline on';
+
 /** Check 4: a protected branch wants who may push to it, a protected tag who may create it. */
 export function checkProtectedRef(ref: string, allowed: boolean): CreationRefusal | null {
   return allowed
     ? null
     : refuse(
-        `You do not have sufficient permission to run a pipeline on '${ref}'. ` +
+        `${protectedRefText} '${ref}'. ` +
           'Please select a different branch or contact your administrator for assistance. Learn more',
       );
 }
