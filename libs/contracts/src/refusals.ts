@@ -149,6 +149,11 @@ export function unprocessable(message: string | Record<string, string[]>): Refus
   return new Refusal(422, { message });
 }
 
+/** A runner whose projects are no more (runner-api.md §1.4, §2.2): it goes on asking, and its operator reads why. */
+export function orphanedRunner(): Refusal {
+  return unprocessable('422 Unprocessable Entity - Runner is orphaned');
+}
+
 /** @param retryAfter whole seconds: python-gitlab reads the header with `int()` */
 export function tooManyRequests(retryAfter: number, headers: Record<string, string> = {}): Refusal {
   return new Refusal(

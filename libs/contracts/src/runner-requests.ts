@@ -177,8 +177,11 @@ export class ResetRegistrationToken extends Request<null> {
   @IsSecretHash() tokenHash!: string;
 }
 
-/** What a runner may do with its own token: be known, get a new one, or go. Answered with null when the token is unknown. */
-export class RunnerCall extends Request<{ id: number } | null> {
+/**
+ * What a runner may do with its own token: be known, get a new one, or go. Answered with null when the token is unknown; `orphaned` is a runner of
+ * projects that are no more.
+ */
+export class RunnerCall extends Request<{ id: number; orphaned: boolean } | null> {
   static readonly pattern = 'runner.call';
 
   @IsSecretHash() tokenHash!: string;
@@ -218,6 +221,7 @@ export interface RunnerReach {
 export type JobRequestOutcome =
   | { outcome: 'unknown runner' }
   | { outcome: 'paused' }
+  | { outcome: 'orphaned' }
   | { outcome: 'none'; reach: RunnerReach }
   | { outcome: 'assigned'; jobId: number; payload: Record<string, unknown> };
 

@@ -1,4 +1,5 @@
 // needs: rabbitmq, postgresql
+import { until } from '../../../../libs/messaging/src/testing/until.js';
 import { startsFlagfall } from '../testing/flagfall.js';
 import { HandRunner } from '../testing/hand-runner.js';
 import type { Project } from '../testing/project.js';
@@ -153,6 +154,31 @@ describe('a project runner', () => {
       status: 403,
       body: { message: expect.stringContaining('Only one project') as string },
     });
+  });
+
+  it('whose projects are gone is told so, and may go on asking', async () => {
+    const gone = await flagfall.newProject({});
+    const runner = await flagfall.newRunner({ project: gone });
+    expect((await runner.request()).status).toBe(204);
+    await root('DELETE', `/projects/${gone.id}`);
+    const json = { token: runner.token };
+    const orphaned = { status: 422, body: { message: '422 Unprocessable Entity - Runner is orphaned' } };
+    expect(
+      await until('the project to be gone', async () => {
+        const answer = await runner.request();
+        return answer.status === 422 && answer;
+      }),
+    ).toMatchObject(orphaned);
+    expect(await flagfall.call({ method: 'POST', path: '/runners/verify', json })).toMatchObject(orphaned);
+    expect((await flagfall.call({ method: 'DELETE', path: '/runners', json })).status).toBe(204);
+  });
+
+  it('is paused in the words of former versions, too', async () => {
+    const { id } = await flagfall.newRunner({ project, active: false });
+    const paused = async () => (await flagfall.root({ path: `/runners/${id}` })).paused;
+    expect(await paused()).toBe(true);
+    await root('PUT', `/runners/${id}`, { active: true });
+    expect(await paused()).toBe(false);
   });
 
   it('that is locked, of others or for everybody is not given away', async () => {

@@ -1,7 +1,7 @@
 import { Controller, Post, Req, Res } from '@nestjs/common';
 import { ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { forbidden, RequestJob, ReturnJob } from '#libs/contracts';
+import { forbidden, orphanedRunner, RequestJob, ReturnJob } from '#libs/contracts';
 import { Needs } from '../access/needs.decorator.js';
 import { hashSecret, newSecret } from '../access/secrets.js';
 import { GatewayConfig } from '../config.js';
@@ -23,7 +23,8 @@ class JobRequestParameters {
 }
 
 /** What became of a request, where it was not nothing. */
-type Found = { outcome: 'unknown runner' | 'paused' } | { outcome: 'assigned'; jobId: number; payload: object };
+type Found =
+  { outcome: 'unknown runner' | 'paused' | 'orphaned' } | { outcome: 'assigned'; jobId: number; payload: object };
 
 /** Runners ask for jobs (runner-api.md §2): every status, header and type counts, since a runner drops what it does not expect. */
 @Controller('jobs/request')
@@ -40,7 +41,7 @@ export class JobRequestsController {
     summary: 'Ask for a job; held while there is none',
     success: 201,
     returns: JobPayloadResponse,
-    errors: [403],
+    errors: [403, 422],
   })
   @ApiResponse({
     status: 204,
@@ -69,6 +70,7 @@ export class JobRequestsController {
     };
     const found = await this.held.hold(attempt, this.config.requestHoldMs, gone.signal);
     if (found?.outcome === 'unknown runner') throw forbidden();
+    if (found?.outcome === 'orphaned') throw orphanedRunner();
     if (found?.outcome === 'assigned') {
       if (gone.signal.aborted) {
         await this.services.ask(ReturnJob, { jobId: found.jobId, tokenHash: ask.jobTokenHash });

@@ -2,6 +2,7 @@ import { Controller, Delete, Post } from '@nestjs/common';
 import {
   forbidden,
   invalid,
+  orphanedRunner,
   RegisterRunner,
   type RunnerAccessLevel,
   runnerAccessLevels,
@@ -79,9 +80,10 @@ export class RunnerRegistrationController {
   }
 
   @Post('verify')
-  @Endpoint({ summary: 'Check a runner’s token', returns: RunnerTokenResponse, errors: [403] })
+  @Endpoint({ summary: 'Check a runner’s token', returns: RunnerTokenResponse, errors: [403, 422] })
   async verify(@Parameters(RunnerToken) { token }: RunnerToken): Promise<RunnerTokenResponse> {
-    const { id } = await this.#call(token, 'verify');
+    const { id, orphaned } = await this.#call(token, 'verify');
+    if (orphaned) throw orphanedRunner();
     return { id, token, token_expires_at: null };
   }
 
@@ -106,7 +108,11 @@ export class RunnerRegistrationController {
     return { id, token: fresh, token_expires_at: null };
   }
 
-  async #call(token: string, what: RunnerCall['what'], more: Partial<RunnerCall> = {}): Promise<{ id: number }> {
+  async #call(
+    token: string,
+    what: RunnerCall['what'],
+    more: Partial<RunnerCall> = {},
+  ): Promise<{ id: number; orphaned: boolean }> {
     const tokenHash = hashSecret(token).toString('hex');
     const runner = await this.services.ask(RunnerCall, { tokenHash, what, ...more });
     if (!runner) throw forbidden();

@@ -45,6 +45,7 @@ class RunnerSettings {
   @StringParameter() description?: string | null;
   @StringParameter() maintenance_note?: string | null;
   @BooleanParameter() paused?: boolean | null;
+  @BooleanParameter({ description: 'Former opposite of `paused`' }) active?: boolean | null;
   @BooleanParameter() locked?: boolean | null;
   @BooleanParameter() run_untagged?: boolean | null;
   @ListParameter({ of: 'string', commas: true }) tag_list?: string[] | null;
@@ -97,7 +98,7 @@ export class RunnersController {
       runnerType: parameters.runner_type,
       projectId,
       description: parameters.description ?? '',
-      paused: parameters.paused ?? false,
+      paused: isPaused(parameters) ?? false,
       locked: parameters.locked ?? false,
       runUntagged,
       tagList,
@@ -152,7 +153,7 @@ export class RunnersController {
     const facts = await this.services.ask(EditRunner, {
       ...managed(viewer, change.id),
       description: change.description ?? undefined,
-      paused: change.paused ?? undefined,
+      paused: isPaused(change),
       locked: change.locked ?? undefined,
       runUntagged: change.run_untagged ?? undefined,
       tagList: change.tag_list ?? undefined,
@@ -221,4 +222,9 @@ export class RunnersController {
       { total },
     );
   }
+}
+
+/** In the word of today, or in that of former versions; undefined where neither is said. */
+function isPaused({ paused, active }: RunnerSettings): boolean | undefined {
+  return paused ?? (active == null ? undefined : !active);
 }

@@ -59,6 +59,8 @@ export class JobRequestsHandler {
     if (!runner) return { outcome: 'unknown runner' };
     const noted = noteContact(this.database, runner.id, request, now);
     if (runner.paused) return noted.then(() => ({ outcome: 'paused' }));
+    if (runner.runnerType === 'project_type' && runner.projectIds.length === 0)
+      return noted.then(() => ({ outcome: 'orphaned' }));
     const [assigned] = await Promise.all([this.#assign(runner, request, now), noted]);
     return assigned ?? { outcome: 'none', reach: reachOf(runner) };
   }

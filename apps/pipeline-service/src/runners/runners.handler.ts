@@ -121,13 +121,14 @@ export class RunnersHandler {
   }
 
   @MessagePattern(RunnerCall.pattern)
-  async call(@Payload() { tokenHash, what, newTokenHash, systemId }: RunnerCall): Promise<{ id: number } | null> {
+  async call(
+    @Payload() { tokenHash, what, newTokenHash, systemId }: RunnerCall,
+  ): Promise<{ id: number; orphaned: boolean } | null> {
     const [runner] = (await this.database.query(
-      `select id from pipelines.runners where token_hash = decode($1, 'hex')`,
+      `select id, runner_type = 'project_type' and not exists (select from pipelines.runner_projects where runner_id = runner.id) as orphaned
+       from pipelines.runners as runner where token_hash = decode($1, 'hex')`,
       [tokenHash],
-    )) as {
-      id: number;
-    }[];
+    )) as { id: number; orphaned: boolean }[];
     if (!runner) return null;
     if (what === 'reset' && newTokenHash)
       await this.database.query(`update pipelines.runners set token_hash = decode($2, 'hex') where id = $1`, [
