@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Git, GitFailed } from './git-command.js';
@@ -83,6 +83,12 @@ export class Mirrors {
     this.#newRefs.set(projectId, count % 1_000);
     // A file per pipeline would fill a directory that is read for every clone.
     if (count >= 1_000) this.#tidy(projectId, ['pack-refs', '--all']);
+  }
+
+  /** Whether a ref is sure to point to this commit already; for a packed one that is not looked up. */
+  async pointsTo(projectId: number, ref: string, sha: string): Promise<boolean> {
+    const text = await readFile(join(this.path(projectId), ref), 'latin1').catch(() => '');
+    return text.trimEnd() === sha;
   }
 
   /** Says which branch a clone checks out. A name that is none leaves it as it was. */

@@ -34,6 +34,8 @@ export class PipelinePins {
 
   /** @throws CommitNotFound, RepositoryUnreadable */
   async pin(pin: Pin): Promise<void> {
+    // A ref is written last, so what it points to is there with all that belongs to it.
+    if (await this.mirrors.pointsTo(pin.address.projectId, refOf(pin), pin.sha)) return;
     const failures = await this.#pins.ask(JSON.stringify(pin.address), pin);
     if (failures.has(pin.pipelineId)) throw failures.get(pin.pipelineId);
   }

@@ -3,6 +3,7 @@ import type { CommitFacts } from '#libs/contracts';
 import { AddressFilter } from './address-filter.js';
 import { ByteCache } from './byte-cache.js';
 import { Coalescing } from './coalescing.js';
+import { CopiedRefs } from './copied-refs.js';
 import { parseCommit, parseTagMessage } from './commit-object.js';
 import { ExactRefs, type FoundRefs } from './exact-refs.js';
 import { FetchLanes } from './fetch-lanes.js';
@@ -81,6 +82,7 @@ export class Repositories {
   readonly #commits = new ByteCache<CommitFacts>(16 * 1_048_576);
   readonly #tagMessages = new ByteCache<string>(4 * 1_048_576);
   readonly #files = new ByteCache<{ blob: string; text: string } | null>(64 * 1_048_576);
+  readonly #copiedRefs = new CopiedRefs();
   readonly #lastChanges = new ByteCache<string | null>(4 * 1_048_576);
   readonly #fileLists = new ByteCache<string[]>(64 * 1_048_576);
   /** Commits that the mirror has with all that belongs to them; an object alone may be what an interrupted fetch left. */
@@ -304,7 +306,7 @@ export class Repositories {
     const { projectId } = address;
     await this.pin(address, pipeline.sha, pipeline.id);
     const mirror = this.#mirrors.path(projectId);
-    if (this.#isLocal(address)) await this.#fetches.ask(JSON.stringify(address), address).catch(() => undefined);
+    if (this.#isLocal(address)) await this.#bringUpToDate(address).catch(() => undefined);
     if (pipeline.tag !== null) {
       const ref = `refs/tags/${pipeline.tag}`;
       const [there] = await this.#readers.ask(mirror, 'facts', [ref]);
@@ -321,9 +323,18 @@ export class Repositories {
    * @throws RepositoryUnreadable
    */
   async freshMirror(address: RepositoryAddress, defaultBranch: string): Promise<string> {
-    await this.#fetches.ask(JSON.stringify(address), address);
+    await this.#bringUpToDate(address);
     await this.#mirrors.pointHead(address.projectId, defaultBranch);
     return this.#mirrors.path(address.projectId);
+  }
+
+  /** Fetches branches and tags, where that is not known to be of no use. */
+  async #bringUpToDate(address: RepositoryAddress): Promise<void> {
+    const local = this.#localPath(address.url);
+    const look = local === undefined ? undefined : this.#copiedRefs.look(await this.#readers.gitDirectory(local));
+    if (look && this.#copiedRefs.has(address.projectId, look)) return;
+    await this.#fetches.ask(JSON.stringify(address), address);
+    if (look) this.#copiedRefs.note(address.projectId, look);
   }
 
   /** Where the project's bare mirror lies, for serving clones of it; made by the first fetch or pin. */
@@ -334,6 +345,7 @@ export class Repositories {
   /** Removes the mirror and all that is kept of a project. */
   async forget(projectId: number): Promise<void> {
     this.#readers.forget(this.#mirrors.path(projectId));
+    this.#copiedRefs.forget(projectId);
     for (const cache of [
       this.#commits,
       this.#tagMessages,

@@ -1,16 +1,9 @@
-import { type BigIntStats, readFileSync, statfsSync, statSync } from 'node:fs';
+import { readFileSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FoundRefs } from './exact-refs.js';
+import { describeStamp, ownDisks, settledNs, stampOf } from './file-stamps.js';
 import type { RefCandidates } from './ref-name.js';
 
-/**
- * File systems of this machine's own disks, by the number that statfs(2) gives: ext, XFS, Btrfs, tmpfs, overlay, ZFS, F2FS. On others a stat may
- * be answered from what the machine remembers of a server, or not at all.
- */
-const ownDisks = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0x2fc12fc1, 0xf2f52010]);
-
-/** Coarser than the clock by which any of them stamps files. */
-const settledNs = 100_000_000n;
 /** A path may come to mean another repository; then what is known of the old one is of no use for longer than this. */
 const longestMs = 60_000;
 const mostRefs = 10_000;
@@ -91,11 +84,7 @@ function isSymbolic(file: string): boolean {
 }
 
 function signatureOf(files: readonly string[]): string {
-  return files.map((file) => describe(stampOf(file))).join('|');
-}
-
-function describe(stamp: BigIntStats | undefined): string {
-  return stamp ? `${stamp.dev}.${stamp.ino}.${stamp.size}.${stamp.mtimeNs}.${stamp.ctimeNs}` : '-';
+  return files.map((file) => describeStamp(stampOf(file))).join('|');
 }
 
 function areSettled(files: readonly string[], atNs: bigint): boolean {
@@ -103,8 +92,4 @@ function areSettled(files: readonly string[], atNs: bigint): boolean {
     const stamp = stampOf(file);
     return !stamp || (stamp.ctimeNs < atNs - settledNs && stamp.mtimeNs < atNs - settledNs);
   });
-}
-
-function stampOf(file: string): BigIntStats | undefined {
-  return statSync(file, { bigint: true, throwIfNoEntry: false });
 }
