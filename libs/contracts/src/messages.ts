@@ -98,7 +98,7 @@ import {
 } from './variable.js';
 
 /** Facts, published under their type. */
-const events = [
+export const eventClasses = [
   PipelineTriggered,
   TriggerOutcome,
   PipelineCreated,
@@ -117,7 +117,7 @@ const events = [
 ];
 
 /** Questions and orders, routed by their pattern. */
-const requests = [
+export const requestClasses = [
   EnsureRoot,
   ShowActor,
   CreateUser,
@@ -221,8 +221,8 @@ const requests = [
 
 /** Every message that crosses a process boundary: routing key or request pattern, and the class that says what is in it. */
 const catalogue = new Map<string, new () => object>([
-  ...events.map((type): [string, new () => object] => [type.type, type]),
-  ...requests.map((type): [string, new () => object] => [type.pattern, type]),
+  ...eventClasses.map((type): [string, new () => object] => [type.type, type]),
+  ...requestClasses.map((type): [string, new () => object] => [type.pattern, type]),
 ]);
 
 /**

@@ -88,7 +88,7 @@ export class DeleteTrigger extends Request<null> {
   @IsOptional() @IsISO8601() unmodifiedSince?: string | null;
 }
 
-/** `trigger-token.added.v1` */
+/** `trigger-token.added.v1`: a trigger and its token were made. */
 export class TriggerTokenAdded {
   static readonly type = 'trigger-token.added.v1';
   /** For pages that watch; the tokens themselves are in the database. */
