@@ -13,7 +13,9 @@ const commandMs = 10_000;
 /** What Flagfall needs of the machine that this runs on: space where it keeps things, and the programs that it starts. */
 export async function checkMachine(config: DoctorConfig): Promise<Finding[]> {
   return Promise.all([
-    checkDisk('storage', config.storageDir, 'Logs and artifacts of jobs are kept there.'),
+    config.storageDir === undefined
+      ? unknown('storage', 'a bucket, which is not looked at from here')
+      : checkDisk('storage', config.storageDir, 'Logs and artifacts of jobs are kept there.'),
     checkDisk('cache', config.cacheDir, 'Mirrors of repositories are kept there.'),
     checkProgram(
       'git',

@@ -12,7 +12,8 @@ export interface DoctorConfig {
   /** Undefined where messages stay within one process. */
   amqpUrl?: string;
   namespace: string;
-  storageDir: string;
+  /** Undefined where it is a bucket. */
+  storageDir?: string;
   cacheDir: string;
   /** Whether repositories are reached by ssh. */
   ssh: boolean;
@@ -35,7 +36,7 @@ export function readConfig(env: NodeJS.ProcessEnv): DoctorConfig {
     databaseUrl: environment.url('DATABASE_URL', ['postgres:', 'postgresql:']) ?? embeddedDatabase(dataDir),
     amqpUrl: environment.url('AMQP_URL', ['amqp:', 'amqps:']),
     namespace: environment.namespace(),
-    storageDir: storage.startsWith('file:') ? fileURLToPath(storage) : resolve(storage),
+    storageDir: directoryOf(storage),
     cacheDir: resolve(environment.text('CACHE_DIR') ?? join(dataDir, 'cache')),
     ssh: schemes.length === 0 || schemes.includes('ssh'),
     sshKeyFile: environment.text('SSH_KEY_FILE'),
@@ -43,6 +44,11 @@ export function readConfig(env: NodeJS.ProcessEnv): DoctorConfig {
   };
   environment.check('The doctor');
   return config;
+}
+
+function directoryOf(storageUrl: string): string | undefined {
+  if (storageUrl.startsWith('file:///')) return fileURLToPath(storageUrl);
+  return storageUrl.startsWith('s3://') ? undefined : resolve(storageUrl);
 }
 
 /** The socket that `npm start` listens on while it runs. */

@@ -47,7 +47,7 @@ describe('ParkedMessagesRepository', () => {
   });
 
   it('keeps what PostgreSQL does not take as it is: NUL characters, and halves of a pair of surrogates', async () => {
-    const odd = { ...message('n'), data: { n: 'a\0b\ud800', 'k\0': [1e-300, '\udc00'] } };
+    const odd = { ...message('n'), data: { n: 'a\0b\ud800', 'k\0': '\udc00' } };
     await parked.park(odd, 'odd', 'it said \0 and \ud800');
     expect(await parked.find('odd', 'n')).toMatchObject({ messages: [odd], reason: 'it said \ufffd and \ufffd' });
     await parked.park({ ...odd, id: 'n\0' }, 'odd', 'again');

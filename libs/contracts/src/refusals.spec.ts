@@ -30,6 +30,12 @@ const catalogue: [name: Name, args: unknown[], status: number, body: object, hea
   ['projectNotFound', [], 404, { message: '404 Project Not Found' }],
   ['notFound', [], 404, { message: '404 Not found' }],
   ['nothingHere', [], 404, { message: '404 Not Found' }],
+  [
+    'registrationGone',
+    [],
+    410,
+    { message: '410 Gone - runner registration disallowed: create the runner with POST /user/runners' },
+  ],
   ['unknownRoute', [], 404, { error: '404 Not Found' }],
   ['methodNotAllowed', [['GET', 'HEAD']], 405, { error: '405 Not Allowed' }, { Allow: 'GET, HEAD' }],
   ['movedProject', [], 405, { message: 'Non GET methods are not allowed for moved projects' }],

@@ -74,9 +74,7 @@ describe('services on PostgreSQL and RabbitMQ', () => {
     );
     const { code, text } = await doctor(flagfall);
     expect(code).toBe(1);
-    expect(text).toMatch(
-      /WRONG +queues +nobody handles pipeline\.triggered\.v1, user\.changed\.v1\n +→ Start the pipeline-service/,
-    );
+    expect(text).toMatch(/WRONG +queues +nobody handles pipeline\.triggered\.v1, .*\n +→ Start the pipeline-service/);
     expect(text).toMatch(/WRONG +ledger +1 accepted trigger request waits for an outcome, the oldest for 61 minutes/);
     expect(text).toMatch(/\n\d things are wrong\.\n$/);
     await service?.start();

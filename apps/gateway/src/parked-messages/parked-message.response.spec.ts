@@ -55,7 +55,7 @@ it('shows nothing of an unknown kind, and something of each that is kept in a qu
   expect(parked('constructor', { a: 1 })).toEqual({});
   for (const queue of workQueues) {
     const type = queue.slice(queue.indexOf('.') + 1);
-    const data = { requestId: 1, projectId: 2, userId: 3, storageKeys: ['x'] };
+    const data = { requestId: 1, projectId: 2, userId: 3, pipelineId: 4, jobId: 5, storageKeys: ['x'] };
     expect(parked(type, data)).not.toEqual({});
   }
 });

@@ -1,10 +1,13 @@
 import { ApiProperty } from '@nestjs/swagger';
 import {
   ArtifactsRemoved,
+  BridgeDue,
   PipelineCreated,
   PipelineDeleted,
+  PipelineSupersedes,
   PipelineTriggered,
   ProjectDeleted,
+  ResourceGroupDue,
   TriggerOutcome,
   UserChanged,
 } from '#libs/contracts';
@@ -60,6 +63,9 @@ const shownOf: Record<string, Shown> = {
     refusal: { status: true, pipelineId: true, parked: true },
   },
   [PipelineCreated.type]: { ...ids, createdAt: true },
+  [PipelineSupersedes.type]: { pipelineId: true },
+  [BridgeDue.type]: { jobId: true },
+  [ResourceGroupDue.type]: { projectId: true },
   [PipelineDeleted.type]: { ...ids, latest: { pipelineId: true, createdAt: true } },
   [ProjectDeleted.type]: { projectId: true },
   [UserChanged.type]: { userId: true, username: true, state: true },
