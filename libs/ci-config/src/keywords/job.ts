@@ -211,8 +211,12 @@ function inherited(place: Place, defaults: DefaultKeywords, keys: readonly (keyo
   const inherits = readInheritance(place, 'default');
   for (const key of keys)
     if (own[key] === undefined && defaults[key] !== undefined && !place.has(key) && inherits(key))
-      Object.assign(own, { [key]: defaults[key] });
+      copyKeyword(key, defaults, own);
   return own;
+}
+
+function copyKeyword<Key extends keyof DefaultKeywords>(key: Key, from: DefaultKeywords, to: DefaultKeywords): void {
+  to[key] = from[key];
 }
 
 function readStage(place: Place): string {

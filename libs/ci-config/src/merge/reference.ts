@@ -63,12 +63,12 @@ class Resolver {
 
   private map(map: YamlMap, open: readonly string[], level: number): YamlMap {
     let result = map;
-    for (const [key, value] of map) {
+    map.forEach((value, key) => {
       const resolved = this.inside(value, open, level);
-      if (resolved === value) continue;
+      if (resolved === value) return;
       if (result === map) result = map.copy();
       result.set(key, resolved);
-    }
+    });
     return result;
   }
 

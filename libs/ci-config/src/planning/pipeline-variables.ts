@@ -30,10 +30,13 @@ export class PipelineVariables {
       find,
       lookup: (key) => find(key)?.value,
       // A variable that another layer overrides does not count.
-      referring: () =>
-        [...this.referring, ...[...file.values()].filter(mayRefer)].filter(
-          (variable) => find(variable.key) === variable,
-        ),
+      referring: () => {
+        const referring = this.referring.filter((variable) => find(variable.key) === variable);
+        file.forEach((variable) => {
+          if (mayRefer(variable) && find(variable.key) === variable) referring.push(variable);
+        });
+        return referring;
+      },
     };
   }
 }

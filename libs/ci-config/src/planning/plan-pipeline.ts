@@ -102,14 +102,13 @@ function findFault(planned: readonly InPipeline[], config: CiConfig): string | n
   for (const { job, needsCount } of planned)
     if (needsCount > needsAtMost)
       return `${job.name}: one job can only need ${needsAtMost} others, but you have listed ${needsCount}. See needs keyword documentation for more details`;
-  const missing = planned.flatMap(({ job }) =>
-    job.needs
-      .filter((need) => !need.optional && !names.has(need.name))
-      .map(
-        (need) =>
+  const missing: string[] = [];
+  for (const { job } of planned)
+    for (const need of job.needs)
+      if (!need.optional && !names.has(need.name))
+        missing.push(
           `'${job.name}' job needs '${need.name}' job, but '${need.name}' does not exist in the pipeline. This might be because of the only, except, or rules keywords. To need a job that sometimes does not exist in the pipeline, use needs:optional.`,
-      ),
-  );
+        );
   if (missing.length > 0) return missing.join('\n');
   for (const { job, scope } of planned) {
     const circle = findCircularReference(scope.referring(), scope.find);

@@ -72,9 +72,9 @@ export type FindVariable = (key: string) => Variable | undefined;
  * The circle that these variables are part of or lead to, as the text of the error; null when there is none. Others are found by
  * `find`, so only what refers to something needs to be given (`mayRefer`).
  */
-export function findCircularReference(referring: Iterable<Variable>, find: FindVariable): string | null {
+export function findCircularReference(referring: readonly Variable[], find: FindVariable): string | null {
   // A circle takes a variable that refers to one that refers; most refer to none such.
-  const suspects = [...referring].filter((variable) =>
+  const suspects = referring.filter((variable) =>
     referencesOf(variable).some((name) => {
       const other = find(name);
       return other !== undefined && mayRefer(other);

@@ -152,7 +152,7 @@ class Builder {
     const position = event.valueStart < 0 ? 0 : event.valueStart;
     const text = event.valueStart < 0 ? '' : getScalarValue(this.source, event);
     this.count(1 + text.length, position);
-    if (unwritable.test(text)) {
+    if (event.style !== SCALAR_STYLE.PLAIN && unwritable.test(text)) {
       const line = this.source.slice(0, position).split('\n').length;
       throw new YamlError(
         `(<unknown>): found invalid Unicode character escape code while parsing a quoted scalar at line ${line} column 1`,

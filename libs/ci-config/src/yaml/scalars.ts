@@ -17,6 +17,25 @@ const octal = /^[-+]?0_*[0-7][0-7_,]*$/;
 const decimal = /^[-+]?(?:0|[1-9](?:[0-9]|[,_][0-9])*)$/;
 const hexadecimal = /^[-+]?0x_*[0-9a-fA-F][0-9a-fA-F_,]*$/;
 
+const nothing = /^null$/i;
+const yes = /^(?:yes|true|on)$/i;
+const no = /^(?:no|false|off)$/i;
+const infinity = /^\+?\.inf$/i;
+const minusInfinity = /^-\.inf$/i;
+const noNumber = /^\.nan$/i;
+const quotedSymbol = /^:["']([^"']*)["']/;
+const loneDot = /^[-+]?\.$/;
+
+/** Most scalars are words; only these first characters can begin anything else. A regular expression would cost more than all the rest. */
+const firstOfWords = charSet('ytonfYTONF');
+const firstOfNumbers = charSet('-+.:0123456789');
+
+function charSet(characters: string): Uint8Array {
+  const set = new Uint8Array(128);
+  for (const character of characters) set[character.charCodeAt(0)] = 1;
+  return set;
+}
+
 /** Whether a plain text would be taken for a date or time stamp, which are refused when read. */
 export function looksLikeTime(text: string): boolean {
   return time.test(text) || date.test(text);
@@ -28,29 +47,36 @@ export function looksLikeTime(text: string): boolean {
  */
 export function resolvePlainScalar(text: string): Value {
   if (text === '' || text === '~') return null;
-  // Most scalars are words; only these first characters can begin anything else.
-  if (!/^[-+.:0-9ytonf]/i.test(text)) return text;
-  if (/^null$/i.test(text)) return null;
-  if (/^(?:yes|true|on)$/i.test(text)) return true;
-  if (/^(?:no|false|off)$/i.test(text)) return false;
-  if (!/^[-+.:0-9]/.test(text) || text.includes('\n')) return text;
+  const first = text.charCodeAt(0);
+  if (firstOfWords[first] === 1) return resolveWord(text);
+  if (firstOfNumbers[first] !== 1 || text.includes('\n')) return text;
   if (time.test(text)) throw new UnspecifiedClass('Time');
   const day = date.exec(text);
   if (day) {
     if (isCalendarDay(Number(day[1]), Number(day[2]), Number(day[3]))) throw new UnspecifiedClass('Date');
     return text;
   }
-  if (/^\+?\.inf$/i.test(text)) return new Float(Infinity);
-  if (/^-\.inf$/i.test(text)) return new Float(-Infinity);
-  if (/^\.nan$/i.test(text)) return new Float(NaN);
-  if (/^:./.test(text)) return /^:["']([^"']*)["']/.exec(text)?.[1] ?? text.slice(1);
+  if (infinity.test(text)) return new Float(Infinity);
+  if (minusInfinity.test(text)) return new Float(-Infinity);
+  if (noNumber.test(text)) return new Float(NaN);
+  if (text.length > 1 && text.startsWith(':')) return quotedSymbol.exec(text)?.[1] ?? text.slice(1);
   return resolveNumber(text);
+}
+
+/** The longest is `false`. */
+const longestWord = 5;
+
+function resolveWord(text: string): Value {
+  if (text.length > longestWord) return text;
+  if (nothing.test(text)) return null;
+  if (yes.test(text)) return true;
+  return no.test(text) ? false : text;
 }
 
 function resolveNumber(text: string): Value {
   if (sexagesimal.test(text)) return sumSixties(text);
   if (sexagesimalFloat.test(text)) return new Float(sumSixties(text));
-  if (float.test(text) && !/^[-+]?\.$/.test(text))
+  if (float.test(text) && !loneDot.test(text))
     return new Float(Number(text.replace(/[,_]/g, '').replace(/\.(?=[eE]|$)/, '')));
   const digits = text.replace(/^[-+]/, '').replace(/[,_]/g, '');
   const sign = text.startsWith('-') ? -1n : 1n;
