@@ -11,6 +11,7 @@ import { Parameters } from '../http/parameters.decorator.js';
 import { Services } from '../services.js';
 import { type Attempt, HeldRequests } from './held-requests.js';
 import { JobPayloadResponse } from './job-payload.response.js';
+import { RunningJobs } from './running-jobs.js';
 
 /** Under which a machine is known that does not tell its own id (runner-api.md §1.8). */
 const namelessMachine = '<legacy>';
@@ -32,6 +33,7 @@ export class JobRequestsController {
   constructor(
     private readonly services: Services,
     private readonly held: HeldRequests,
+    private readonly jobs: RunningJobs,
     private readonly config: GatewayConfig,
   ) {}
 
@@ -76,6 +78,7 @@ export class JobRequestsController {
         await this.services.ask(ReturnJob, { jobId: found.jobId, tokenHash: ask.jobTokenHash });
         return;
       }
+      this.jobs.expect(ask.jobTokenHash);
       await reply.status(201).type('application/json').send(found.payload);
       return;
     }

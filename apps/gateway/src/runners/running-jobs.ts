@@ -24,6 +24,9 @@ export interface AppendedLog {
   size: number;
 }
 
+/** Jobs handed out whose runners have not said a word yet; older ones are looked up. */
+const mostExpected = 1_000;
+
 const logFull = Buffer.from('\n\x1b[31;1mThe job log size limit was reached.\x1b[0;m\n');
 
 /** Jobs as their runners report on them (runner-api.md §3 and §4): whose token it is, what is stored, whom to tell. */
@@ -38,6 +41,21 @@ export class RunningJobs {
     @Inject(Log) private readonly log: Log,
   ) {}
 
+  /** By the hashes of their tokens. */
+  readonly #expected = new Set<string>();
+
+  /**
+   * A job was handed out here, so its runner's first word will come soon, and most likely here. What it is worth, the pipeline service decides then:
+   * looking its token up before would only take time, for which somebody waits.
+   */
+  expect(tokenHash: string): void {
+    this.#expected.add(tokenHash);
+    for (const oldest of this.#expected) {
+      if (this.#expected.size <= mostExpected) break;
+      this.#expected.delete(oldest);
+    }
+  }
+
   /**
    * The job is there, and its runner still wants it. The first word makes it run.
    * @param state `pending`: the runner is still getting ready
@@ -45,6 +63,7 @@ export class RunningJobs {
    * @throws Refusal 403, with the job's status where the token is the job's
    */
   async keep(jobId: number, token: string, state: 'pending' | 'running'): Promise<string> {
+    if (this.#expected.delete(hashSecret(token).toString('hex'))) return this.#report(jobId, token, { state });
     const job = await this.#live(jobId, token);
     if (job.status === 'pending') return this.#report(jobId, token, { state });
     this.contacts.note(jobId, null);

@@ -57,12 +57,20 @@ export class JobRequestsHandler {
     const now = new Date();
     const runner = await findRunner(this.database, request.tokenHash);
     if (!runner) return { outcome: 'unknown runner' };
+    const orphaned = runner.runnerType === 'project_type' && runner.projectIds.length === 0;
+    const assigned = runner.paused || orphaned ? undefined : await this.#assign(runner, request, now);
     const noted = noteContact(this.database, runner.id, request, now);
-    if (runner.paused) return noted.then(() => ({ outcome: 'paused' }));
-    if (runner.runnerType === 'project_type' && runner.projectIds.length === 0)
-      return noted.then(() => ({ outcome: 'orphaned' }));
-    const [assigned] = await Promise.all([this.#assign(runner, request, now), noted]);
-    return assigned ?? { outcome: 'none', reach: reachOf(runner) };
+    if (!assigned) {
+      await noted;
+      return runner.paused
+        ? { outcome: 'paused' }
+        : orphaned
+          ? { outcome: 'orphaned' }
+          : { outcome: 'none', reach: reachOf(runner) };
+    }
+    // A job waits for nobody's statistics.
+    noted.catch((error: unknown) => this.log.warn({ err: error, runner: runner.id }, 'a contact was not noted'));
+    return assigned;
   }
 
   /** A job that cannot be handed out fails, and the next one is tried (runner-api.md §2.6). */
