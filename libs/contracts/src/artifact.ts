@@ -74,6 +74,13 @@ export class AddArtifact extends Request<{ kept: boolean }> {
   @IsOptional() @IsArray() variables?: { key: string; value: string }[];
 }
 
+/** Those of these keys under which no artifact is recorded. */
+export class FindUnrecordedArtifacts extends Request<{ unrecorded: string[] }> {
+  static readonly pattern = 'artifact.find-unrecorded';
+
+  @IsArray() @IsString({ each: true }) storageKeys!: string[];
+}
+
 /** The archive of a job of this project; null when it has none, or none any more. */
 export class FindArchive extends Request<StoredArtifact | null> {
   static readonly pattern = 'artifact.find-archive';

@@ -8,6 +8,7 @@ import {
   DeleteArtifacts,
   FindArchive,
   FindLatestArchive,
+  FindUnrecordedArtifacts,
   KeepArtifacts,
 } from './artifact.js';
 import { BridgeDue, ListBridges } from './bridge.js';
@@ -194,6 +195,7 @@ export const requestClasses = [
   AddArtifact,
   FindArchive,
   FindLatestArchive,
+  FindUnrecordedArtifacts,
   KeepArtifacts,
   DeleteArtifacts,
   CreateRunner,

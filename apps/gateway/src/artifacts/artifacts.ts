@@ -10,6 +10,7 @@ import {
   type ArtifactType,
   invalidParameters,
   nothingHere,
+  Refusal,
   type StoredArtifact,
 } from '#libs/contracts';
 import { hashSecret } from '../access/secrets.js';
@@ -48,9 +49,10 @@ export class Artifacts {
     const { filename, stored } = await receiveFile(body, upload.contentType, (content) =>
       this.files.write(content, this.config.artifactLimit),
     );
-    let kept = false;
+    // Nobody speaks of them yet. Where it stays unknown whether they were recorded, they stay too: the sweep sees to what was not.
+    let orphaned = true;
     try {
-      ({ kept } = await this.services.ask(AddArtifact, {
+      const { kept } = await this.services.ask(AddArtifact, {
         jobId: upload.jobId,
         tokenHash: hashSecret(upload.token).toString('hex'),
         type: upload.type,
@@ -61,9 +63,13 @@ export class Artifacts {
         storageKey: stored.key,
         expireIn: upload.expireIn,
         ...(upload.type === 'dotenv' && { variables: await this.#variables(upload, stored) }),
-      }));
+      });
+      orphaned = !kept;
+    } catch (error) {
+      orphaned = error instanceof Refusal;
+      throw error;
     } finally {
-      if (!kept) await this.files.delete(stored.key);
+      if (orphaned) await this.files.delete(stored.key);
     }
   }
 

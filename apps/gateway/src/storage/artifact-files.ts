@@ -51,14 +51,23 @@ export class ArtifactFiles {
   async delete(key: string): Promise<void> {
     await this.storage.delete(storageKey(key));
   }
+
+  /** Keys of what was stored before a time; what was never finished since then goes. */
+  async *storedBefore(time: Date): AsyncIterable<string> {
+    for await (const name of this.storage.storedBefore(directory, time)) {
+      const key = name.slice(directory.length);
+      if (keyForm.test(key)) yield key;
+    }
+  }
 }
 
+const directory = 'artifacts/';
 const keyForm = /^[\da-f]{2}\/[\da-f-]{36}$/;
 
 /** @throws Error when the key is none of ours */
 function storageKey(key: string): string {
   if (!keyForm.test(key)) throw new Error(`${key} is no key of an artifact`);
-  return `artifacts/${key}`;
+  return `${directory}${key}`;
 }
 
 /** 256 directories, so that none grows without end. */

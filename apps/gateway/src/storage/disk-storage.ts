@@ -6,6 +6,8 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { NotStored, Storage } from './storage.js';
 
+const unfinishedEnding = '.part';
+
 /** A directory that all gateways share. */
 export class DiskStorage extends Storage {
   /** @param directory absolute; made with the first object */
@@ -16,7 +18,7 @@ export class DiskStorage extends Storage {
   async write(key: string, content: Readable): Promise<void> {
     const path = this.#path(key);
     // Of this writer alone, should another one store the same.
-    const unfinished = `${path}.${randomUUID()}.part`;
+    const unfinished = `${path}.${randomUUID()}${unfinishedEnding}`;
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     try {
       await pipeline(content, createWriteStream(unfinished, { mode: 0o600, flush: true }));
@@ -47,10 +49,25 @@ export class DiskStorage extends Storage {
   }
 
   async *list(prefix: string): AsyncIterable<string> {
+    for await (const name of this.#files(prefix)) if (!name.endsWith(unfinishedEnding)) yield name;
+  }
+
+  async *storedBefore(prefix: string, time: Date): AsyncIterable<string> {
+    for await (const name of this.#files(prefix)) {
+      // It may have gone since.
+      const found = await stat(join(this.directory, name)).catch(() => undefined);
+      if (!found || found.mtime >= time) continue;
+      if (name.endsWith(unfinishedEnding)) await rm(join(this.directory, name), { force: true });
+      else yield name;
+    }
+  }
+
+  /** Whole objects and unfinished ones. */
+  async *#files(prefix: string): AsyncIterable<string> {
     for (const entry of await readdir(this.#path(prefix), { withFileTypes: true }).catch(noneWhereMissing)) {
-      const key = `${prefix}${entry.name}`;
-      if (entry.isDirectory()) yield* this.list(`${key}/`);
-      else if (!key.endsWith('.part')) yield key;
+      const name = `${prefix}${entry.name}`;
+      if (entry.isDirectory()) yield* this.#files(`${name}/`);
+      else yield name;
     }
   }
 

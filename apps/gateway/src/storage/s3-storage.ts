@@ -91,12 +91,22 @@ export class S3Storage extends Storage {
   }
 
   async *list(prefix: string): AsyncIterable<string> {
+    for await (const { key } of this.#objects(prefix)) yield key;
+  }
+
+  /** Parts of uploads that never ended are not listed: buckets have a rule of their own for them. */
+  async *storedBefore(prefix: string, time: Date): AsyncIterable<string> {
+    for await (const { key, modified } of this.#objects(prefix)) if (modified && modified < time) yield key;
+  }
+
+  async *#objects(prefix: string): AsyncIterable<{ key: string; modified: Date | undefined }> {
     const { name: Bucket, prefix: ours } = this.bucket;
     for await (const { Contents = [] } of this.sdk.paginateListObjectsV2(
       { client: this.client },
       { Bucket, Prefix: `${ours}${prefix}` },
     ))
-      for (const { Key } of Contents) if (Key) yield Key.slice(ours.length);
+      for (const { Key, LastModified } of Contents)
+        if (Key) yield { key: Key.slice(ours.length), modified: LastModified };
   }
 
   async delete(key: string): Promise<void> {

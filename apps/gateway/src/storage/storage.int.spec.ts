@@ -67,6 +67,17 @@ describe.each(['a directory', 'a bucket'])('%s', (place) => {
       await expect(storage.read('some/a')).rejects.toThrow(NotStored);
     });
 
+    it('are told by when they were stored', async () => {
+      await storage.write('aged/a', Readable.from(['a']));
+      const before = async (time: number) => {
+        const found = [];
+        for await (const key of storage.storedBefore('aged/', new Date(time))) found.push(key);
+        return found;
+      };
+      expect(await before(Date.now() + 60_000)).toEqual(['aged/a']);
+      expect(await before(Date.now() - 60_000)).toEqual([]);
+    });
+
     it('are stored in pieces, however large', async () => {
       const bytes = randomBytes(20 * mebibyte);
       const pieces = Array.from({ length: 20 }, (_, index) => bytes.subarray(index * mebibyte, (index + 1) * mebibyte));

@@ -20,6 +20,9 @@ export abstract class Storage {
   /** The keys that begin with `prefix`, which ends with a slash; in no order. */
   abstract list(prefix: string): AsyncIterable<string>;
 
+  /** Those of these keys under which something was stored before a time. What somebody began to store before it and never finished goes, where we would see it. */
+  abstract storedBefore(prefix: string, time: Date): AsyncIterable<string>;
+
   /** What is not there is no fault. */
   abstract delete(key: string): Promise<void>;
 }

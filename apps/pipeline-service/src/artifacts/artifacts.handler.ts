@@ -6,6 +6,7 @@ import {
   DeleteArtifacts,
   FindArchive,
   FindLatestArchive,
+  FindUnrecordedArtifacts,
   forbidden,
   KeepArtifacts,
   nothingHere,
@@ -62,6 +63,16 @@ export class ArtifactsHandler {
       if (same.length === 0) throw refusedRequest('another artifact of the same type already exists');
       return { kept: false };
     });
+  }
+
+  @MessagePattern(FindUnrecordedArtifacts.pattern)
+  async findUnrecorded(@Payload() { storageKeys }: FindUnrecordedArtifacts): Promise<{ unrecorded: string[] }> {
+    const rows = (await this.database.query(
+      `select key from unnest($1::text[]) as key
+       where not exists (select from pipelines.artifacts where storage_key = key)`,
+      [storageKeys],
+    )) as { key: string }[];
+    return { unrecorded: rows.map(({ key }) => key) };
   }
 
   @MessagePattern(FindArchive.pattern)

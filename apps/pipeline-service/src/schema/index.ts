@@ -13,6 +13,7 @@ import { Bridges1700000008000 } from './1700000008000-bridges.js';
 import { ResourceGroups1700000009000 } from './1700000009000-resource-groups.js';
 import { AutoCancel1700000018000 } from './1700000018000-auto-cancel.js';
 import { Environments1700000019000 } from './1700000019000-environments.js';
+import { ArtifactKeys1700000007001 } from './1700000007001-artifact-keys.js';
 
 /** The pipeline service's part of the database. */
 export const pipelinesSchema: Schema = {
@@ -33,5 +34,6 @@ export const pipelinesSchema: Schema = {
     ResourceGroups1700000009000,
     AutoCancel1700000018000,
     Environments1700000019000,
+    ArtifactKeys1700000007001,
   ],
 };
