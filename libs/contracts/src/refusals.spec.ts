@@ -42,6 +42,12 @@ const catalogue: [name: Name, args: unknown[], status: number, body: object, hea
   ['bodyTooSlow', [60], 408, { error: 'The request body did not arrive within 60 seconds' }],
   ['conflict', [], 409, { message: '409 Conflict: Resource lock' }],
   ['versionGone', [], 410, { error: 'API V3 is no longer supported. Use API V4 instead.' }],
+  [
+    'registrationGone',
+    [],
+    410,
+    { message: '410 Gone - runner registration disallowed: create the runner with POST /user/runners' },
+  ],
   ['preconditionFailed', [], 412, { message: '412 Precondition Failed' }],
   ['bodyTooLarge', [1024], 413, { error: 'The request body is larger than 1024 bytes' }],
   ['tooLargeForJobs', [1024], 413, { error: 'The variables and the payload are larger than 1024 bytes together' }],
