@@ -42,6 +42,7 @@ export interface ShownJob {
   retryable: boolean;
   cancelable: boolean;
   tags: string[];
+  /** `url`: null also while its variables are not known, and where it is none of HTTP. */
   environment: { name: string; url: string | null; action: string | null } | null;
   resourceGroup: string | null;
   failureReason: string | null;

@@ -182,6 +182,26 @@ describe('a pipeline', () => {
   });
 });
 
+it('tells where a job deploys to once that is known, and links to nothing but pages', async () => {
+  await app.repository.git('checkout', '--quiet', '-b', 'places', 'main');
+  await app.repository.commit({
+    '.gitlab-ci.yml': `
+live: { script: [make], environment: { name: live, url: "https://$CI_ENVIRONMENT_SLUG.example.com" } }
+odd: { stage: deploy, script: [make], environment: { name: odd, url: "javascript:alert(1)" } }
+`,
+  });
+  await app.repository.git('checkout', '--quiet', 'main');
+  const { id } = await flagfall.trigger(trigger, 'places');
+  const environments = async () => (await show(id)).jobs.map(({ environment }: Body) => environment);
+  const odd = { name: 'odd', url: null, action: 'start' };
+  expect(await environments()).toEqual([{ name: 'live', url: null, action: 'start' }, odd]);
+  const live = await begin('live');
+  expect(await environments()).toEqual([{ name: 'live', url: 'https://live.example.com', action: 'start' }, odd]);
+  await runner.end(live, 'failed');
+  await app.pipelineIs(id, 'failed');
+  await flagfall.root({ method: 'DELETE', path: `/projects/${app.id}/pipelines/${id}` });
+});
+
 it('a pipeline that did not compile has no stages, and its errors', async () => {
   const path = `/projects/${app.id}/trigger/pipeline`;
   const { status } = await flagfall.call({ method: 'POST', path, json: { token: trigger.token, ref: 'broken' } });

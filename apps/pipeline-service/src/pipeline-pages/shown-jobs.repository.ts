@@ -38,7 +38,10 @@ export interface JobRow extends Pick<
   startedAt: string | null;
   finishedAt: string | null;
   scheduledAt: string | null;
+  /** As it is planned. */
   environment: { name: string; url?: string; action?: string } | null;
+  /** Address of the environment as it was when the job was handed out. */
+  environmentUrl: string | null;
   downstream: LinkedPipeline | null;
 }
 
@@ -50,7 +53,7 @@ const jobJson = `json_build_object('id', job.id, 'name', job.name, 'stage', job.
   'when', job."when", 'needs', array(select jsonb_array_elements(job.needs) ->> 'name'), 'scheduling', job.scheduling, 'createdAt', job.created_at,
   'queuedAt', job.queued_at, 'startedAt', job.started_at, 'finishedAt', job.finished_at, 'scheduledAt', job.scheduled_at, 'retried', job.retried,
   'bridge', job.bridge, 'tags', job.tags, 'failureReason', job.failure_reason,
-  'environment', planned.definition -> 'environment', 'resourceGroup', planned.definition -> 'resourceGroup',
+  'environment', planned.definition -> 'environment', 'environmentUrl', job.environment_url, 'resourceGroup', planned.definition -> 'resourceGroup',
   'runner', case when job.runner_facts is not null then json_build_object('id', job.runner_facts -> 'id', 'description', job.runner_facts -> 'description') end,
   'downstream', (select ${linkedJson} from pipelines.pipelines as linked join pipelines.projects as elsewhere on elsewhere.id = linked.project_id
                  where linked.id = job.linked_pipeline_id))`;
@@ -112,7 +115,7 @@ export async function listShownJobs(
 
 /** @param mayRun whether the one who looks may give orders about the job */
 export function shownJob(row: JobRow, mayRun: boolean, now: Date): ShownJob {
-  const { queuedAt, environment, ...job } = row;
+  const { queuedAt, environment, environmentUrl, ...job } = row;
   const [created, queued, started, finished, scheduled] = [
     row.createdAt,
     queuedAt,
@@ -134,10 +137,15 @@ export function shownJob(row: JobRow, mayRun: boolean, now: Date): ShownJob {
     tags: [...row.tags].sort(),
     environment: environment && {
       name: environment.name,
-      url: environment.url ?? null,
+      url: linkTo(environmentUrl ?? environment.url),
       action: environment.action ?? null,
     },
   };
+}
+
+/** What a page may link to: neither a script nor an address whose variables are still to be put in. */
+function linkTo(url: string | undefined): string | null {
+  return url !== undefined && /^https?:\/\/[^$]+$/i.test(url) ? url : null;
 }
 
 function seconds(from: Date, to: Date): number {
