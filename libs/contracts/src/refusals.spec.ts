@@ -30,6 +30,7 @@ const catalogue: [name: Name, args: unknown[], status: number, body: object, hea
   ['projectNotFound', [], 404, { message: '404 Project Not Found' }],
   ['notFound', [], 404, { message: '404 Not found' }],
   ['nothingHere', [], 404, { message: '404 Not Found' }],
+  ['orphanedRunner', [], 422, { message: '422 Unprocessable Entity - Runner is orphaned' }],
   [
     'registrationGone',
     [],
