@@ -75,8 +75,22 @@ export function conditions(request: Filter): { where: string[]; values: unknown[
   if (request.scope === 'finished') also('pipeline.status = any(?)', finished);
   if (request.scope === 'branches' || request.scope === 'tags') {
     also('pipeline.tag = ?', request.scope === 'tags');
-    where.push(`not exists (select from pipelines.pipelines as newer where newer.project_id = pipeline.project_id
-      and newer.ref = pipeline.ref and newer.tag = pipeline.tag and newer.id > pipeline.id and ${notChild('newer')})`);
+    where.push(`pipeline.id in ${latestOfRefs(`$${values.length}`)}`);
   }
   return { where, values };
+}
+
+/**
+ * SQL for the ids of the latest pipelines of the refs of project `$1`. It goes from ref to ref by the index, since comparing each pipeline with all
+ * later ones takes minutes once there are some ten thousand.
+ * @param tag parameter that tells tags from branches
+ */
+function latestOfRefs(tag: string): string {
+  const inProject = 'from pipelines.pipelines as other where other.project_id = $1';
+  return `(with recursive refs as (
+      (select other.ref ${inProject} order by other.ref limit 1)
+      union all
+      select (select other.ref ${inProject} and other.ref > refs.ref order by other.ref limit 1) from refs where refs.ref is not null
+    ) select (select other.id ${inProject} and other.ref = refs.ref and other.tag = ${tag} and ${notChild('other')} order by other.id desc limit 1)
+      from refs where refs.ref is not null)`;
 }
