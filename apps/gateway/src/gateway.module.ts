@@ -21,6 +21,7 @@ import { JobOrdersController } from './jobs/job-orders.controller.js';
 import { JobsController } from './jobs/jobs.controller.js';
 import { JobsRateLimit } from './jobs/jobs-rate-limit.js';
 import { LintController } from './lint/lint.controller.js';
+import { LiveModule } from './live/live.module.js';
 import { Log } from './log.js';
 import { MembersController } from './members/members.controller.js';
 import { PipelinePagesModule } from './pipeline-pages/pipeline-pages.module.js';
@@ -103,6 +104,7 @@ class GatewayModule {
         RunnersModule,
         ArtifactsModule,
         PipelinePagesModule,
+        LiveModule,
       ],
       controllers: [
         UsersController,

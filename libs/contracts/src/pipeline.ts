@@ -53,6 +53,8 @@ export class PipelineCreated {
   @IsInt() projectId!: number;
   @IsOptional() @IsInt() triggerId?: number | null;
   @IsISO8601() createdAt!: string;
+  /** Which it begins with; pages that watch show it before they have asked. */
+  @IsOptional() @IsString() status?: Status;
 }
 
 /** `pipeline.supersedes.v1`: a pipeline was created whose file says what becomes of those for older commits of its ref. */

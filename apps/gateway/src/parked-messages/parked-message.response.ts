@@ -62,7 +62,7 @@ const shownOf: Record<string, Shown> = {
     pipeline: { id: true, projectId: true },
     refusal: { status: true, pipelineId: true, parked: true },
   },
-  [PipelineCreated.type]: { ...ids, createdAt: true },
+  [PipelineCreated.type]: { ...ids, createdAt: true, status: true },
   [PipelineSupersedes.type]: { pipelineId: true },
   [BridgeDue.type]: { jobId: true },
   [ResourceGroupDue.type]: { projectId: true },

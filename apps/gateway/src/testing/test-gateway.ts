@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { type DynamicModule, Global, Module, type Type } from '@nestjs/common';
+import { type DynamicModule, Global, Module, type Provider, type Type } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { pino } from 'pino';
 import { DataSource } from 'typeorm';
@@ -42,6 +42,7 @@ export async function startTestGateway(
   controllers: Type[],
   level = 'debug',
   config: Partial<GatewayConfig> = {},
+  providers: Provider[] = [],
 ): Promise<TestGateway> {
   const scratch = await scratchDatabase('gateway');
   const database = new DataSource({ type: 'postgres', url: scratch.url });
@@ -56,7 +57,11 @@ export async function startTestGateway(
   try {
     await database.initialize();
     await database.query(publishedViews);
-    app = await createGateway(featuresOf(controllers, database), { ...testConfig(scratch.url, level), ...config }, log);
+    app = await createGateway(
+      featuresOf(controllers, [...providers, { provide: DataSource, useValue: database }]),
+      { ...testConfig(scratch.url, level), ...config },
+      log,
+    );
     await app.listen(0, '127.0.0.1');
   } catch (error) {
     await close();
@@ -89,11 +94,11 @@ export function testConfig(databaseUrl: string, logLevel = 'info'): GatewayConfi
 @Module({})
 class Features {}
 
-function featuresOf(controllers: Type[], database: DataSource): DynamicModule {
+function featuresOf(controllers: Type[], providers: Provider[]): DynamicModule {
   return {
     module: Features,
     controllers,
-    providers: [{ provide: DataSource, useValue: database }],
+    providers,
     exports: [DataSource],
   };
 }

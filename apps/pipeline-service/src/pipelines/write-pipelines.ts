@@ -54,7 +54,7 @@ export async function writePipelines(
   insertions: Insertions,
   now: Date,
 ): Promise<Written> {
-  const created = `select json_build_object('pipelineId', id, 'projectId', project_id, 'triggerId', trigger_id, 'createdAt', $4::text) as data
+  const created = `select json_build_object('pipelineId', id, 'projectId', project_id, 'triggerId', trigger_id, 'createdAt', $4::text, 'status', status) as data
     from new_pipelines`;
   const bridges = `select json_build_object('jobId', id) as data from new_jobs where status = 'pending' and bridge`;
   const groups = `select distinct jsonb_build_object('projectId', project_id, 'key', resource_group) as data
@@ -98,7 +98,7 @@ export async function writePipelines(
        select id, project_id, next_iid, request_id, source, ref, tag, protected, sha, commit, tag_message, status, name,
          yaml_errors, failure_reason, user_id, trigger_id, trigger_short_token, channel, upstream, variables, plan_id, $2, $2, case when finished then $2 end
        from identified join claimed using (request_id) where id is not null
-       returning id, request_id, project_id, protected, user_id, plan_id, trigger_id
+       returning id, request_id, project_id, protected, user_id, plan_id, trigger_id, status
      ), new_jobs as (
        insert into pipelines.jobs (pipeline_id, project_id, plan_id, position, name, stage, stage_idx, status, "when", allow_failure, scheduling,
          needs, tags, protected, user_id, timeout_seconds, bridge, resource_group, created_at, updated_at, queued_at, scheduled_at)
