@@ -82,11 +82,16 @@ export interface Pipeline {
   user: UserName | null;
   trigger: TriggerMark | null;
   commit: { title: string; author_name: string };
+  /** Whether whoever asks may cancel it now, or run it again. */
+  cancelable: boolean;
+  retryable: boolean;
   stages: { name: string; status: Status; count: number }[];
 }
 
 export interface PipelineJob {
   id: number;
+  /** It stands for another pipeline, and has no page. */
+  bridge: boolean;
   name: string;
   stage: string;
   status: Status;

@@ -45,11 +45,6 @@ export function isFinished(status: Status): boolean {
   return ['success', 'failed', 'canceled', 'skipped'].includes(status);
 }
 
-/** Whether there is something to be canceled. */
-export function isUnderWay(status: Status): boolean {
-  return ['created', 'waiting_for_resource', 'preparing', 'pending', 'running', 'scheduled', 'manual'].includes(status);
-}
-
 const sources: Record<string, string> = {
   trigger: 'triggered',
   pipeline: 'multi-project',
