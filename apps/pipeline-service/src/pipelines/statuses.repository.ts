@@ -7,7 +7,7 @@ import {
   ResourceGroupDue,
   type Status,
 } from '#libs/contracts';
-import type { Say } from '#libs/persistence';
+import { plannedEachTime, type Say } from '#libs/persistence';
 import type { EntityManager } from 'typeorm';
 import { type JobHappening, transitions } from './job.status.js';
 import { isPipelineFinished, nextPipelineStatus } from './pipeline.status.js';
@@ -87,7 +87,8 @@ export async function moveJobs(
 ): Promise<number[]> {
   const possible = moves(happening);
   const [rows] = (await manager.query(
-    `update pipelines.jobs as job
+    // Planned while there were few jobs, it would read all of them for each move (ADR 5).
+    `${plannedEachTime} update pipelines.jobs as job
      set status = move.target,
          version = version + 1,
          updated_at = $4,
