@@ -1,5 +1,6 @@
 // needs: rabbitmq, postgresql
 import { until } from '../../../../libs/messaging/src/testing/until.js';
+import { openEventStream } from '../../../gateway/src/testing/event-stream.js';
 import { startsFlagfall, type Trigger } from '../testing/flagfall.js';
 import { describeWith } from '../testing/installed.js';
 import { postgresqlPrograms, rabbitmqPrograms } from '../testing/own-servers.js';
@@ -54,6 +55,21 @@ describeWith([postgresqlPrograms, rabbitmqPrograms, ['epmd']])('while a part is 
     expect((await fetch(`${flagfall.url}/-/readiness`)).status).toBe(200);
     await broker.start();
     await expectBack(told, { accepted: 3 });
+  });
+
+  it('pages that watch read again once RabbitMQ is back', async () => {
+    const url = `${flagfall.url}/-/projects/${trigger.projectId}/live`;
+    const page = await openEventStream(url, { 'PRIVATE-TOKEN': flagfall.rootToken });
+    await broker.kill();
+    expect(page.text).not.toContain('reset');
+    await broker.start();
+    expect(await page.reads('event: reset')).toMatch(/^retry: 2000\n/);
+    const now = await until('a pipeline as the answer', async () => {
+      const told = await call(flagfall.url, trigger);
+      return told.status === 201 && told;
+    });
+    await page.reads(`event: pipeline\ndata: {"id":${now.body.id},`);
+    page.close();
   });
 
   it('RabbitMQ says nothing any more: triggers are accepted in time, and run once when it does', async () => {
