@@ -48,8 +48,6 @@ ENV NODE_ENV=production \
   HOST=0.0.0.0 \
   PORT=8080 \
   HEALTH_PORT=8081 \
-  CACHE_DIR=/var/lib/flagfall/cache \
-  STORAGE_URL=/var/lib/flagfall/storage \
   RUNNER_BUILDS_DIR=/var/lib/flagfall/builds \
   RUNNER_TOKEN_FILE=/var/lib/flagfall/runner/token
 USER 10001:10001

@@ -96,22 +96,24 @@ function checkClock(differenceMs: number): Finding {
 
 /** Whether every migration that this version knows has run, and no other. */
 async function checkSchema(client: pg.Client, { name, migrations }: Schema): Promise<Finding | 'current' | 'hidden'> {
-  const { rows: found } = await client.query<{ there: boolean; usable: boolean | null }>(
-    'select to_regnamespace($1) is not null as there, has_schema_privilege(to_regnamespace($1), $2) as usable',
-    [name, 'usage'],
+  const { rows: found } = await client.query<{ there: boolean; usable: boolean; readable: boolean | null }>(
+    // The table is not looked up where its schema may not be used: that would be an error.
+    `select schema is not null as there, coalesce(has_schema_privilege(schema, 'usage'), false) as usable,
+            case when has_schema_privilege(schema, 'usage') then has_table_privilege(to_regclass($2), 'select') end as readable
+     from to_regnamespace($1) as schema`,
+    [name, `${name}.migrations`],
   );
-  const { there, usable } = found[0] ?? {};
-  if (there && !usable) return 'hidden';
+  const { there = false, usable = false, readable = null } = found[0] ?? {};
+  // The views of a schema are usable by roles that may not read its tables.
+  if ((there && !usable) || readable === false) return 'hidden';
   const about = `schema ${name}`;
   const service = services[name] ?? name;
-  const missing = wrong(
-    about,
-    'it is not there yet',
-    `Start the ${service}; it makes its schema when it starts, and its log says when it cannot.`,
-  );
-  if (!there) return missing;
-  const { rows: tables } = await client.query('select to_regclass($1) as found', [`${name}.migrations`]);
-  if (!tables[0].found) return missing;
+  if (readable === null)
+    return wrong(
+      about,
+      'it is not there yet',
+      `Start the ${service}; it makes its schema when it starts, and its log says when it cannot.`,
+    );
   const { rows } = await client.query<{ name: string }>(`select name from ${pg.escapeIdentifier(name)}.migrations`);
   const done = new Set(rows.map((row) => row.name));
   const known = migrations.map((migration) => migration.name);

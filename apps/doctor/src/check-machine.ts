@@ -14,9 +14,11 @@ const commandMs = 10_000;
 export async function checkMachine(config: DoctorConfig): Promise<Finding[]> {
   return Promise.all([
     config.storageDir === undefined
-      ? unknown('storage', 'a bucket, which is not looked at from here')
+      ? unknown('storage', 'a bucket, or not kept here')
       : checkDisk('storage', config.storageDir, 'Logs and artifacts of jobs are kept there.'),
-    checkDisk('cache', config.cacheDir, 'Mirrors of repositories are kept there.'),
+    config.cacheDir === undefined
+      ? unknown('cache', 'not kept here; the pipeline-service has it')
+      : checkDisk('cache', config.cacheDir, 'Mirrors of repositories are kept there.'),
     checkProgram(
       'git',
       ['--version'],

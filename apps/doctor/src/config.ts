@@ -12,9 +12,10 @@ export interface DoctorConfig {
   /** Undefined where messages stay within one process. */
   amqpUrl?: string;
   namespace: string;
-  /** Undefined where it is a bucket. */
+  /** Undefined where it is a bucket, or nothing says where it is. */
   storageDir?: string;
-  cacheDir: string;
+  /** Undefined where nothing says where it is. */
+  cacheDir?: string;
   /** Whether repositories are reached by ssh. */
   ssh: boolean;
   sshKeyFile?: string;
@@ -28,7 +29,7 @@ export interface DoctorConfig {
 export function readConfig(env: NodeJS.ProcessEnv): DoctorConfig {
   const environment = new Environment(env);
   const dataDir = resolve(environment.text('DATA_DIR') ?? './data');
-  const storage = environment.text('STORAGE_URL') ?? join(dataDir, 'storage');
+  const storage = environment.text('STORAGE_URL');
   const schemes = environment.list('REPOSITORY_SCHEMES');
   const gateway = environment.url('FLAGFALL_URL', ['http:', 'https:']);
   const config: DoctorConfig = {
@@ -36,8 +37,8 @@ export function readConfig(env: NodeJS.ProcessEnv): DoctorConfig {
     databaseUrl: environment.url('DATABASE_URL', ['postgres:', 'postgresql:']) ?? embeddedDatabase(dataDir),
     amqpUrl: environment.url('AMQP_URL', ['amqp:', 'amqps:']),
     namespace: environment.namespace(),
-    storageDir: directoryOf(storage),
-    cacheDir: resolve(environment.text('CACHE_DIR') ?? join(dataDir, 'cache')),
+    storageDir: directoryOf(storage ?? keptIn(dataDir, 'storage')),
+    cacheDir: environment.text('CACHE_DIR') ?? keptIn(dataDir, 'cache'),
     ssh: schemes.length === 0 || schemes.includes('ssh'),
     sshKeyFile: environment.text('SSH_KEY_FILE'),
     sshKnownHostsFile: environment.text('SSH_KNOWN_HOSTS_FILE'),
@@ -46,7 +47,13 @@ export function readConfig(env: NodeJS.ProcessEnv): DoctorConfig {
   return config;
 }
 
-function directoryOf(storageUrl: string): string | undefined {
+/** In a container without a data directory, what no variable names is not kept there. */
+function keptIn(dataDir: string, name: string): string | undefined {
+  return existsSync(dataDir) ? join(dataDir, name) : undefined;
+}
+
+function directoryOf(storageUrl: string | undefined): string | undefined {
+  if (storageUrl === undefined) return undefined;
   if (storageUrl.startsWith('file:///')) return fileURLToPath(storageUrl);
   return storageUrl.startsWith('s3://') ? undefined : resolve(storageUrl);
 }

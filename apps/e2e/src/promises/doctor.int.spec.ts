@@ -1,5 +1,6 @@
 // needs: rabbitmq, postgresql
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -148,6 +149,33 @@ describe('services on PostgreSQL and RabbitMQ', () => {
     expect(code).toBe(1);
     expect(text).toMatch(/WRONG +storage +\S+ cannot be written: ENOTDIR/);
     await rm(path);
+  });
+});
+
+describe('in the place of a gateway with a role of its own, as in docker-compose', () => {
+  const flagfall = startsFlagfall({ name: 'doctor-role' });
+
+  it('what is not for it to see, or not kept there, is no fault', async () => {
+    const url = new URL(flagfall.installation.databaseUrl);
+    const role = `gateway_${randomBytes(6).toString('hex')}`;
+    const database = new pg.Client({ connectionString: url.href });
+    await database.connect();
+    try {
+      await database.query(`create role ${role} login password 'doctor'`);
+      // The views of the others, which a gateway may read, make it a user of their schemas.
+      await database.query(`grant usage on schema gateway, tokens, pipelines to ${role}`);
+      await database.query(`grant select on all tables in schema gateway to ${role}`);
+      url.username = role;
+      url.password = 'doctor';
+      const told = await doctor(flagfall, { DATABASE_URL: url.href, DATA_DIR: '/nowhere' });
+      expect(told).toEqual({ code: 0, text: expect.stringMatching(/\nNothing is wrong\.\n$/) });
+      expect(told.text).toMatch(/^ok +schemas +gateway: up to date$/m);
+      expect(told.text).toMatch(/^- +schemas +tokens, pipelines: not for this role to see/m);
+      expect(told.text).toMatch(/^- +cache +not kept here/m);
+    } finally {
+      await database.query(`drop owned by ${role}; drop role ${role}`);
+      await database.end();
+    }
   });
 });
 
