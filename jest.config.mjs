@@ -21,6 +21,8 @@ export default {
     ],
   },
   moduleNameMapper: { '^#libs/(.*)$': '<rootDir>/libs/$1/src/index.ts', '^(\\.{1,2}/.*)\\.js$': '$1' },
+  // Suites wait more than they compute. More than two would want more connections than a PostgreSQL gives by default: an installation has some forty.
+  maxWorkers: 2,
   // Against hanging only: waiting has limits of its own, which say what was waited for.
   testTimeout: 240_000,
 };
