@@ -25,6 +25,14 @@ it.each([
   [{ STORAGE_URL: 'file:///logs', DATA_DIR: '/x' }, { storageUrl: 'file:///logs' }],
   [{ DATA_DIR: '/x' }, { storageUrl: '/x/storage' }],
   [{ NAMESPACE: ' ' }, { namespace: 'flagfall' }],
+  [{}, { triggerLimits: { perAddress: 0, perToken: 0, perProject: 0 }, trustedProxies: [] }],
+  [
+    { TRUSTED_PROXIES: 'loopback, 10.0.0.0/8,2001:db8::/32,192.0.2.1', TRIGGER_LIMIT_PER_TOKEN: '60' },
+    {
+      triggerLimits: { perAddress: 0, perToken: 60, perProject: 0 },
+      trustedProxies: ['loopback', '10.0.0.0/8', '2001:db8::/32', '192.0.2.1'],
+    },
+  ],
 ])('%j', (env, config) => expect(readConfig({ ...needed, ...env })).toMatchObject(config));
 
 it('tells all faults at once, and no secrets', () => {
@@ -37,6 +45,8 @@ it('tells all faults at once, and no secrets', () => {
     SECRET_KEY: 'too-short-secret',
     ROOT_TOKEN: 'secret',
     NAMESPACE: 'a b',
+    TRIGGER_LIMIT_PER_ADDRESS: '-1',
+    TRUSTED_PROXIES: '10.0.0.0/33,proxy',
     LOG_LEVEL: 'loud',
   });
   expect(error.faults).toEqual([
@@ -44,11 +54,13 @@ it('tells all faults at once, and no secrets', () => {
     'TRIGGER_TOKENS is not one of once, retrievable',
     'SECRET_KEY is too short: give at least 32 random characters',
     'STORAGE_URL is neither an absolute path nor an address that begins with file:/// or s3://',
+    'TRUSTED_PROXIES has other things than addresses, networks, loopback, linklocal and uniquelocal',
     'EXTERNAL_URL is not an address that begins with http:// or https://',
     'DATABASE_URL is not an address that begins with postgres:// or postgresql://',
     'AMQP_URL is missing: give an address that begins with amqp://',
     'NAMESPACE may have letters, digits, _ and - only, 50 at most',
     'ROOT_TOKEN is too short: give at least 20 random characters',
+    'TRIGGER_LIMIT_PER_ADDRESS is not a whole number from 0 to 2147483647',
     'LOG_LEVEL is not one of trace, debug, info, warn, error, fatal, silent',
   ]);
   expect(String(error)).not.toMatch(/user:secret|too-short-secret/);

@@ -1,6 +1,8 @@
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Environment, logLevels } from '#libs/process';
+import type { TriggerLimits } from './rate-limits/trigger-rate-limits.js';
 import { readStorageUrl } from './storage/storage-url.js';
 
 /** Everything that the gateway is told from outside (architecture.md §4). A class, so that Nest can inject it. */
@@ -32,6 +34,10 @@ export class GatewayConfig {
   triggerTokens!: 'once' | 'retrievable';
   /** Seals retrievable trigger tokens; there when `triggerTokens` needs it. */
   secretKey?: string;
+  /** Calls of the trigger endpoint a minute. */
+  triggerLimits!: TriggerLimits;
+  /** Proxies whose `X-Forwarded-For` is believed: addresses, networks, or `loopback`, `linklocal`, `uniquelocal`. */
+  trustedProxies!: string[];
   logLevel!: string;
 }
 
@@ -41,6 +47,8 @@ const rootTokenLength = 20;
 const longestHoldMs = 300_000;
 const largestLogMib = 100_000;
 const largestArtifactMib = 1_000_000;
+/** What an integer column holds. */
+const mostCalls = 2_147_483_647;
 const postgres = ['postgres:', 'postgresql:'];
 
 /**
@@ -58,6 +66,9 @@ export function readConfig(env: NodeJS.ProcessEnv): GatewayConfig {
   const storageUrl = environment.text('STORAGE_URL') ?? resolve(environment.text('DATA_DIR') ?? './data', 'storage');
   const storage = readStorageUrl(storageUrl);
   if ('fault' in storage) environment.fault(`STORAGE_URL ${storage.fault}`);
+  const trustedProxies = environment.list('TRUSTED_PROXIES');
+  if (!trustedProxies.every(isNetwork))
+    environment.fault('TRUSTED_PROXIES has other things than addresses, networks, loopback, linklocal and uniquelocal');
   const externalUrl = environment.url('EXTERNAL_URL', ['http:', 'https:']) ?? `http://${printableHost(host)}:${port}`;
   const config: GatewayConfig = {
     port,
@@ -76,10 +87,24 @@ export function readConfig(env: NodeJS.ProcessEnv): GatewayConfig {
     rootToken: environment.secret('ROOT_TOKEN', rootTokenLength),
     triggerTokens,
     secretKey,
+    triggerLimits: {
+      perAddress: environment.whole('TRIGGER_LIMIT_PER_ADDRESS', 0, 0, mostCalls),
+      perToken: environment.whole('TRIGGER_LIMIT_PER_TOKEN', 0, 0, mostCalls),
+      perProject: environment.whole('TRIGGER_LIMIT_PER_PROJECT', 0, 0, mostCalls),
+    },
+    trustedProxies,
     logLevel: environment.oneOf('LOG_LEVEL', logLevels, 'info'),
   };
   environment.check('The gateway');
   return config;
+}
+
+/** As Fastify understands it. */
+function isNetwork(text: string): boolean {
+  if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
+  const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const version = isIP(address);
+  return version !== 0 && Number(bits ?? 0) <= (version === 4 ? 32 : 128);
 }
 
 /** The address that reaches a server which listens on `host`. */

@@ -29,6 +29,7 @@ import { PipelineOrdersController } from './pipelines/pipeline-orders.controller
 import { PipelinesController } from './pipelines/pipelines.controller.js';
 import { ProjectsController } from './projects/projects.controller.js';
 import { ProtectedBranchesController, ProtectedTagsController } from './protected-refs/protected-refs.controller.js';
+import { RateLimitsModule } from './rate-limits/rate-limits.module.js';
 import { ResourceGroupsController } from './resource-groups/resource-groups.controller.js';
 import { ensureRoot } from './root-account.js';
 import { RunnersModule } from './runners/runners.module.js';
@@ -97,6 +98,7 @@ class GatewayModule {
     return {
       module: GatewayModule,
       imports: [
+        RateLimitsModule,
         StorageModule,
         SessionsModule,
         TriggerRequestsModule,

@@ -44,7 +44,7 @@ export async function createGateway(
   config: GatewayConfig,
   log: Logger,
 ): Promise<NestFastifyApplication> {
-  const adapter = new FastifyAdapter(serverOptions());
+  const adapter = new FastifyAdapter(serverOptions(config));
   const server = adapter.getInstance() as unknown as FastifyInstance;
   server.decorate('externalUrl', config.externalUrl);
   server.addHook('onRequest', (request, reply, done) => {
@@ -100,9 +100,10 @@ function closeUnused(connections: ReadonlySet<Socket>): void {
 }
 
 /** Everything that Fastify is told about its server. */
-function serverOptions() {
+function serverOptions({ trustedProxies }: GatewayConfig) {
   const options: FastifyHttpOptions<Server> = {
     logger: false,
+    trustProxy: trustedProxies.length > 0 ? trustedProxies : false,
     genReqId: ({ headers }) => acceptableRequestId(headers['x-request-id']) ?? randomUUID(),
     rewriteUrl: ({ url }) => encodeRef(encodeClone(encodeArtifactsRef(url ?? '/'))),
     routerOptions: {

@@ -1,5 +1,6 @@
 import { applyDecorators, Header, HttpCode, type Type } from '@nestjs/common';
 import { ApiExtraModels, ApiOperation, ApiResponse, type ApiResponseOptions, getSchemaPath } from '@nestjs/swagger';
+import { rateHeaderTexts } from '../rate-limits/rate.js';
 import { ErrorMessage, ParameterError, TokenError } from './error-bodies.js';
 
 export interface EndpointOptions {
@@ -14,6 +15,8 @@ export interface EndpointOptions {
   orReturns?: Type;
   /** Headers that every answer of success has, with what they tell. */
   headers?: Record<string, string>;
+  /** Calls are counted where there is a limit: answers tell it in headers, and one beyond it is refused with 429. */
+  counted?: boolean;
   /** Content type of an answer that is not JSON. */
   contentType?: string;
   /** Content type of refusals of the handler, where it is not JSON. */
@@ -46,8 +49,12 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
     HttpCode(success),
     ApiOperation({ summary, description }),
     ApiExtraModels(ParameterError, ErrorMessage, TokenError, ...(options.orReturns ? modelsOf(options) : [])),
-    ApiResponse({ status: success, ...answer(options), headers: headersOf(options.headers ?? {}) }),
-    MayRefuse([400, 503, ...(options.errors ?? [])], options.refusalType),
+    ApiResponse({
+      status: success,
+      ...answer(options),
+      headers: { ...headersOf(options.headers ?? {}), ...(options.counted && rateHeadersOfAnswers) },
+    }),
+    MayRefuse([400, 503, ...(options.counted ? [429] : []), ...(options.errors ?? [])], options.refusalType),
     ApiResponse({ status: 'default', description: 'Any other refusal', content: jsonErrors }),
     ...(options.contentType ? [Header('Content-Type', options.contentType)] : []),
   );
@@ -67,6 +74,11 @@ export function headersOf(headers: Record<string, string>): ApiResponseOptions['
     ]),
   );
 }
+
+/** For the OpenAPI document: what answers tell where calls are limited. */
+export const rateHeadersOfAnswers: ApiResponseOptions['headers'] = Object.fromEntries(
+  Object.entries(rateHeaderTexts).map(([name, description]) => [name, { description, schema: { type: 'string' } }]),
+);
 
 function answer({ returns, orReturns, contentType, success = 200 }: EndpointOptions): ApiResponseOptions {
   if (contentType)
@@ -101,6 +113,6 @@ function refusal(status: number, contentType?: string): ApiResponseOptions {
     status,
     description: reasons[status] ?? 'Refused',
     content: { ...jsonErrors, ...(contentType && { [contentType]: { schema: { type: 'string' } } }) },
-    headers: headersOf(headersOfRefusals[status] ?? {}),
+    headers: { ...headersOf(headersOfRefusals[status] ?? {}), ...(status === 429 && rateHeadersOfAnswers) },
   };
 }

@@ -1,28 +1,36 @@
 import { Injectable } from '@nestjs/common';
-import { ShowSettings, tooManyRequests } from '#libs/contracts';
+import type { FastifyReply } from 'fastify';
+import { ShowSettings } from '#libs/contracts';
 import type { Viewer } from '../access/viewer.js';
+import { CallCounts } from '../rate-limits/call-counts.js';
+import { type Rate, rateHeaders, refusalBeyond } from '../rate-limits/rate.js';
 import { Services } from '../services.js';
-import { CallRate, rateHeaders } from './call-rate.js';
 
 /** A changed setting holds at the latest after this time; each call need not ask for it. */
 const settingAgeMs = 5_000;
+/** GitLab's name of it. */
+const name = 'jobs_index';
 
-/** GitLab's `project_jobs_api_rate_limit`: how often a user may list jobs of projects in a minute, on this replica (trigger-api.md §1.9). */
+/** GitLab's `project_jobs_api_rate_limit`: how often a user may list jobs of projects in a minute (trigger-api.md §1.9). */
 @Injectable()
 export class JobsRateLimit {
-  readonly #rate = new CallRate();
   #setting: Promise<number> | undefined;
   #readAt = -Infinity;
 
-  constructor(private readonly services: Services) {}
+  constructor(
+    private readonly services: Services,
+    private readonly counts: CallCounts,
+  ) {}
 
   /** @throws Refusal 429 beyond the limit; nothing has been done then */
-  async check(viewer: Viewer, now: number): Promise<void> {
+  async check(viewer: Viewer, reply: FastifyReply): Promise<void> {
     if (viewer.kind !== 'user') return;
-    const limit = await this.#limit(now);
+    const limit = await this.#limit(Date.now());
     if (limit === 0) return;
-    const rate = this.#rate.count(viewer.id, limit, now);
-    if (rate.observed > limit) throw tooManyRequests(rate.resetAt - now / 1000, rateHeaders('jobs_index', rate));
+    const rate: Rate = { name, limit, ...(await this.counts.add(`${name}:${viewer.id}`)) };
+    const refusal = refusalBeyond([rate], Date.now());
+    if (refusal) throw refusal;
+    void reply.headers(rateHeaders(rate));
   }
 
   #limit(now: number): Promise<number> {

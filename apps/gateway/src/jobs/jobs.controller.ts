@@ -1,4 +1,5 @@
-import { Controller, Get } from '@nestjs/common';
+import { Controller, Get, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import { ListPipelineJobs, ListProjectJobs, ShowJob, type Status, statuses } from '#libs/contracts';
 import { CurrentViewer, Needs, Project } from '../access/needs.decorator.js';
 import type { ProjectAddress } from '../access/project-addresses.js';
@@ -41,14 +42,15 @@ export class JobsController {
 
   @Get('jobs')
   @Needs('read-jobs')
-  @Endpoint({ summary: 'List the jobs of a project', returns: [JobResponse], errors: [401, 403, 404, 429] })
+  @Endpoint({ summary: 'List the jobs of a project', returns: [JobResponse], errors: [401, 403, 404], counted: true })
   async listOfProject(
     @Project() project: ProjectAddress,
     @CurrentViewer() viewer: Viewer,
     @Parameters(ProjectJobFilters) { scope, pagination, cursor }: ProjectJobFilters,
     @RequestedPage() page: Page,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JobResponse[]> {
-    await this.rateLimit.check(viewer, Date.now());
+    await this.rateLimit.check(viewer, reply);
     const keyset = pagination === 'keyset';
     const { items, more } = await this.services.ask(ListProjectJobs, {
       projectId: project.id,

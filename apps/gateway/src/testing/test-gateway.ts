@@ -86,6 +86,8 @@ export function testConfig(databaseUrl: string, logLevel = 'info'): GatewayConfi
     triggerRequestDays: 30,
     artifactLimit: 1_048_576,
     triggerTokens: 'once',
+    triggerLimits: { perAddress: 0, perToken: 0, perProject: 0 },
+    trustedProxies: [],
     logLevel,
   };
 }

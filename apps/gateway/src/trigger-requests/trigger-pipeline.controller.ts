@@ -17,16 +17,17 @@ import { badRequest, forbidden, type PipelineFacts, Refusal, refusedRequest } fr
 import { uuidv7 } from '#libs/persistence';
 import { Needs } from '../access/needs.decorator.js';
 import { GatewayConfig } from '../config.js';
-import { Endpoint, headersOf } from '../http/endpoint.decorator.js';
+import { Endpoint, headersOf, rateHeadersOfAnswers } from '../http/endpoint.decorator.js';
 import { MapParameter, StringMapParameter, StringParameter } from '../http/parameter.decorators.js';
 import { AllParameters, Parameters } from '../http/parameters.decorator.js';
 import { RequestBody, webhookBodyLimit } from '../http/request-body.decorator.js';
 import { requestParameters, type SentParameters } from '../http/request-parameters.js';
 import { PipelineResponse, presentPipeline } from '../pipelines/pipeline.response.js';
+import { TriggerRateLimits } from '../rate-limits/trigger-rate-limits.js';
 import { idempotencyKey, sentKey } from './idempotency-key.js';
 import { keptHeaders } from './kept-headers.js';
 import type { TriggerRequest } from './ledger.js';
-import { TriggerCallers } from './trigger-callers.js';
+import { type Caller, TriggerCallers } from './trigger-callers.js';
 import { AcceptedResponse, presentAccepted } from './trigger-request.response.js';
 import { triggerPayload } from './trigger-payload.js';
 import { type TriggerAnswer, TriggerRequests } from './trigger-requests.js';
@@ -42,6 +43,18 @@ class TriggerParameters {
   @MapParameter({ description: 'Inputs of the configuration' }) inputs?: Record<string, unknown>;
 }
 
+/** Whoever calls too often is told so before anything is looked at. */
+@Injectable()
+export class WithinAddressLimit implements CanActivate {
+  constructor(private readonly limits: TriggerRateLimits) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const http = context.switchToHttp();
+    await this.limits.checkAddress(http.getRequest<FastifyRequest>().ip, http.getResponse<FastifyReply>());
+    return true;
+  }
+}
+
 /** Pings and deletions say so before anyone asks for a ref that they do not carry. */
 @Injectable()
 export class SomethingToStart implements CanActivate {
@@ -55,11 +68,12 @@ export class SomethingToStart implements CanActivate {
 
 /** The trigger endpoint, the one that all this is for (trigger-api.md §1). */
 @Controller('projects/:id')
-@UseGuards(SomethingToStart)
+@UseGuards(WithinAddressLimit, SomethingToStart)
 export class TriggerPipelineController {
   constructor(
     private readonly callers: TriggerCallers,
     private readonly requests: TriggerRequests,
+    private readonly limits: TriggerRateLimits,
     private readonly config: GatewayConfig,
   ) {}
 
@@ -72,6 +86,7 @@ export class TriggerPipelineController {
     success: 201,
     returns: PipelineResponse,
     errors: [401, 403, 404, 422],
+    counted: true,
   })
   @ApiHeader({
     name: 'Idempotency-Key',
@@ -84,7 +99,7 @@ export class TriggerPipelineController {
     status: 202,
     description: 'Recorded; the outcome is told at the status URL',
     type: AcceptedResponse,
-    headers: headersOf({ Location: 'The status URL' }),
+    headers: { ...headersOf({ Location: 'The status URL' }), ...rateHeadersOfAnswers },
   })
   async trigger(
     @Parameters(TriggerParameters) parameters: TriggerParameters,
@@ -101,6 +116,7 @@ export class TriggerPipelineController {
     const key = sentKey(headers);
     const now = new Date();
     const caller = await this.callers.find(parameters.id, parameters.token, now);
+    await this.limits.checkCaller(tokenOf(caller), caller.projectId, reply);
     const accepted: TriggerRequest = {
       ...caller,
       requestId: uuidv7(now.getTime()),
@@ -131,6 +147,11 @@ export class TriggerPipelineController {
     if (refusal) throw new Refusal(refusal.status, refusal.body);
     return presentPipeline(pipeline as PipelineFacts, this.config.externalUrl);
   }
+}
+
+/** Whose calls count together. */
+function tokenOf({ trigger, upstream }: Caller): string {
+  return trigger ? `trigger ${trigger.id}` : `job ${upstream?.jobId}`;
 }
 
 function refInUrl(request: FastifyRequest): boolean {

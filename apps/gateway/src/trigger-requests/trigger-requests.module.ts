@@ -13,7 +13,7 @@ import { DeliveryLogController } from './delivery-log.controller.js';
 import { Ledger } from './ledger.js';
 import { OutcomesHandler } from './outcomes.handler.js';
 import { TriggerCallers } from './trigger-callers.js';
-import { SomethingToStart, TriggerPipelineController } from './trigger-pipeline.controller.js';
+import { SomethingToStart, TriggerPipelineController, WithinAddressLimit } from './trigger-pipeline.controller.js';
 import { TriggerRequestStatusController } from './trigger-request-status.controller.js';
 import { TriggerRequests } from './trigger-requests.js';
 import { TriggerTokens } from './trigger-tokens.js';
@@ -32,6 +32,7 @@ const dayMs = 86_400_000;
     ParkedMessagesController,
   ],
   providers: [
+    WithinAddressLimit,
     SomethingToStart,
     { provide: Ledger, useFactory: (database: DataSource) => new Ledger(database), inject: [DataSource] },
     { provide: DeliveryLog, useFactory: (database: DataSource) => new DeliveryLog(database), inject: [DataSource] },
