@@ -38,6 +38,8 @@ release:
   locked: 'release: { trigger: { project: group/target, branch: locked } }',
   inputs: 'release: { trigger: { project: $WHERE/target, inputs: { colour: blue } } }',
   nowhere: 'release: { trigger: group/nowhere }',
+  once: 'release: { trigger: { project: group/target, branch: limited } }',
+  'once-more': 'again: { trigger: { project: group/target, branch: limited } }',
   itself: 'release: { trigger: group/app }',
   round: 'release: { trigger: { project: group/target, branch: back } }',
   mirrors: 'status: { needs: { pipeline: group/target } }',
@@ -62,7 +64,9 @@ spec: { inputs: { colour: { default: none } } }
   });
   await target.repository.git('branch', 'release');
   await target.repository.git('branch', 'locked');
-  await target.repository.git('checkout', '--quiet', '-b', 'back');
+  await target.repository.git('checkout', '--quiet', '-b', 'limited');
+  await target.repository.commit({ limited: 'a commit of its own' });
+  await target.repository.git('checkout', '--quiet', '-b', 'back', 'main');
   await target.repository.commit({ '.gitlab-ci.yml': 'again: { trigger: { project: group/app, branch: round } }' });
   await target.repository.git('checkout', '--quiet', 'main');
   app = await flagfall.newProject({
@@ -326,4 +330,23 @@ describe('killed at any moment, the pipeline service', () => {
     expect(new Set(made)).toEqual(new Set(children));
     expect(made).toHaveLength(children.length);
   });
+});
+
+it('counts for the limit of pipelines a minute for one project, user and commit, as a call does', async () => {
+  const limit = (pipeline_limit_per_project_user_sha: number) =>
+    flagfall.root({ method: 'PUT', path: '/application/settings', json: { pipeline_limit_per_project_user_sha } });
+  await limit(1);
+  try {
+    await bridgeIs((await app.trigger('once')).id, 'success');
+    const refused = await bridgeIs((await app.trigger('once-more')).id, 'failed');
+    expect(refused).toMatchObject({ failure_reason: 'downstream_pipeline_creation_failed', downstream_pipeline: null });
+    const call = { token: (await flagfall.newTrigger(target, { token: flagfall.rootToken })).token, ref: 'limited' };
+    const path = `/projects/${target.id}/trigger/pipeline`;
+    expect(await flagfall.call({ method: 'POST', path, json: call })).toMatchObject({
+      status: 400,
+      body: { message: { base: ['Too many pipelines created in the last minute. Try again later.'] } },
+    });
+  } finally {
+    await limit(0);
+  }
 });

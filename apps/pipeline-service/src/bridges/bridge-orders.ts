@@ -1,4 +1,5 @@
 import { AccessLevel, type Actor } from '#libs/contracts';
+import { uuidv7 } from '#libs/persistence';
 import type { Accounts } from '../accounts.js';
 import { dependenciesOf, MissingDependency, readEarlierJobs } from '../artifacts/job-dependencies.js';
 import type { PipelineOrder } from '../pipelines/pipeline-order.js';
@@ -38,9 +39,10 @@ export class BridgeOrders {
 
   /**
    * The pipeline that a trigger job starts. The same job always asks under the same request id, so it starts one.
+   * @param queuedAt when the job became due, which counts as the time of the request
    * @throws RequestTimeout, PublishFailed when nobody answers who may
    */
-  async downstream(job: PipelineJob, now: Date): Promise<PipelineOrder | BridgeFailure> {
+  async downstream(job: PipelineJob, queuedAt: Date): Promise<PipelineOrder | BridgeFailure> {
     const { trigger } = job.definition;
     const own = (await this.projects.load([job.projectId])).get(job.projectId);
     if (!trigger || !own) return 'invalid_bridge_trigger';
@@ -53,7 +55,7 @@ export class BridgeOrders {
     const failure = await this.#familyFault(job, 'config' in to);
     if (failure) return failure;
     return {
-      requestId: requestIdOf(job.id),
+      requestId: requestIdOf(job.id, queuedAt),
       projectId: target.id,
       ...('config' in to
         ? { ref: fullRef(job), source: 'parent_pipeline', child: { resolved: resolvedRef(job), config: to.config } }
@@ -64,7 +66,7 @@ export class BridgeOrders {
       actor,
       variables: downstreamVariables(await this.#withDependencies(job), own, this.server),
       ...(trigger.inputs && { inputs: trigger.inputs }),
-      receivedAt: now.toISOString(),
+      receivedAt: queuedAt.toISOString(),
     };
   }
 
@@ -99,9 +101,14 @@ export class BridgeOrders {
   }
 }
 
-/** Deliveries repeat, and the job may be tried again after a crash: what is asked for is the same. */
-export function requestIdOf(jobId: number): string {
-  return `b61d6e00-0000-8000-8000-${jobId.toString(16).padStart(12, '0')}`;
+/**
+ * Deliveries repeat, and the job may be tried again after a crash: what is asked for is the same. Sorts by time like the ids of other requests, among
+ * which it counts for the limit of pipelines, and with which it is purged.
+ */
+export function requestIdOf(jobId: number, queuedAt: Date): string {
+  const bytes = Buffer.alloc(10);
+  bytes.writeBigUInt64BE(BigInt(jobId), 2);
+  return uuidv7(queuedAt.getTime(), bytes);
 }
 
 function isSeenBy({ visibility }: ProjectForCreation, { accessLevel, state }: Actor): boolean {

@@ -80,18 +80,18 @@ export class BridgesHandler {
     if (job.linkedPipelineId !== null) await this.#follow(job);
     else if (job.status === 'pending') await this.#link(job, await this.#begin(job, context));
     // Canceled between the creation of its pipeline and the note of it.
-    else if (job.status === 'canceled') {
-      const created = await this.creation.outcomeOf(requestIdOf(job.id));
+    else if (job.status === 'canceled' && job.queuedAt) {
+      const created = await this.creation.outcomeOf(requestIdOf(job.id, job.queuedAt));
       if (created?.pipeline) await this.#link(job, { pipelineId: created.pipeline.id, failure: null });
     }
   }
 
   async #begin({ id }: LinkedJob, context: EventContext): Promise<Beginning> {
     const job = await readPipelineJob(this.database, id, new Date());
-    if (!job) return { pipelineId: null, failure: 'invalid_bridge_trigger' };
+    if (!job?.queuedAt) return { pipelineId: null, failure: 'invalid_bridge_trigger' };
     try {
       if (job.definition.mirrors !== undefined) return beginning(await this.#orders.mirrored(job));
-      const order = await this.#orders.downstream(job, new Date());
+      const order = await this.#orders.downstream(job, job.queuedAt);
       if (typeof order === 'string') return beginning(order);
       const { pipeline, refusal } = await this.creation.create(order, context.attempt > 1);
       if (pipeline) return beginning(pipeline.id);

@@ -58,6 +58,8 @@ export interface LinkedJob {
   pipelineId: number;
   status: Status;
   retried: boolean;
+  /** Since when it may begin; null before that. */
+  queuedAt: Date | null;
   strategy: 'depend' | 'mirror' | null;
   linkedPipelineId: number | null;
   /** Null when the pipeline is gone, or there is none. */
@@ -67,7 +69,7 @@ export interface LinkedJob {
 /** @returns undefined when there is no such job */
 export async function readLinkedJob(sql: Sql, jobId: number): Promise<LinkedJob | undefined> {
   const [job] = (await sql.query(
-    `select job.id, job.name, job.pipeline_id as "pipelineId", job.status, job.retried, job.linked_pipeline_id as "linkedPipelineId",
+    `select job.id, job.name, job.pipeline_id as "pipelineId", job.status, job.retried, job.queued_at as "queuedAt", job.linked_pipeline_id as "linkedPipelineId",
        linked.status as "linkedStatus",
        case when definition ? 'mirrors' then 'mirror' else definition -> 'trigger' ->> 'strategy' end as strategy
      from pipelines.jobs as job join pipelines.planned_jobs as planned using (plan_id, position)

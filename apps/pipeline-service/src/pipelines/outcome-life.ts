@@ -22,27 +22,16 @@ export function isTooOld(receivedAt: string, now: Date): boolean {
 export const tooOldMessage = `The request was received more than ${decidedDays} days ago, which is too long ago to start a pipeline`;
 
 /**
- * Deletes outcomes of requests that are too old to come again, the oldest first and `purgeBatch` of each kind at most. Replicas may do it at once.
- * Ids of requests sort by the time of receipt, so the primary key finds them, and no other index has to be kept. Ids that trigger jobs make
- * (`requestIdOf`) come after all of those; there the time of the decision counts.
- * @returns how many there were of the kind of which there were most
+ * Deletes outcomes of requests that are too old to come again, the oldest first and `purgeBatch` at most. Replicas may do it at once. Ids of requests
+ * sort by the time of receipt, so the primary key finds them, and no other index has to be kept.
+ * @returns how many there were
  */
 export async function purgeOutcomes(database: DataSource, now: Date): Promise<number> {
-  const before = new Date(now.getTime() - keptDays * dayMs);
-  const ofCalls = await purge(database, 'request_id < $1', [firstId(before)]);
-  const ofJobs = await purge(database, 'request_id > $1 and created_at < $2', [
-    firstId(new Date(now.getTime() + keptDays * dayMs)),
-    before,
-  ]);
-  return Math.max(ofCalls, ofJobs);
-}
-
-async function purge(database: DataSource, condition: string, values: unknown[]): Promise<number> {
   const [, count] = (await database.query(
     `delete from pipelines.trigger_outcomes where request_id in (
-       select request_id from pipelines.trigger_outcomes where ${condition}
+       select request_id from pipelines.trigger_outcomes where request_id < $1
        order by request_id limit ${purgeBatch} for update skip locked)`,
-    values,
+    [firstId(new Date(now.getTime() - keptDays * dayMs))],
   )) as [unknown, number];
   return count;
 }

@@ -5,7 +5,6 @@ import type { DataSource } from 'typeorm';
 import { type Outbox, openDatabase, uuidv7 } from '#libs/persistence';
 import { type ScratchDatabase, scratchDatabase } from '../../../../libs/persistence/src/testing/scratch-database.js';
 import { pipelinesSchema } from '../schema/index.js';
-import { requestIdOf } from '../bridges/bridge-orders.js';
 import { purgeBatch } from './outcome-life.js';
 import { PipelinesClock } from './pipelines-clock.js';
 
@@ -56,14 +55,6 @@ it('deletes old outcomes, a bounded number in a tick, and leaves those that may 
     remaining.push(await left());
   }
   expect(remaining).toEqual([purgeBatch + 4, 4, 3, 3]);
-});
-
-it('deletes those of trigger jobs too, whose ids tell no time', async () => {
-  const jobs = [1, 2].map(requestIdOf);
-  const add = 'insert into pipelines.trigger_outcomes (request_id, created_at) values ($1, $2), ($3, $4)';
-  await database.query(add, [jobs[0], later(-31 * 86_400), jobs[1], later(-29 * 86_400)]);
-  await clock.tick(now);
-  expect(await database.query('select request_id from pipelines.trigger_outcomes')).toEqual([{ request_id: jobs[1] }]);
 });
 
 it('has nothing to do for an hour after that', async () => {

@@ -4,13 +4,15 @@ import type { HandedOutJob } from './job-payload.js';
 /** A job with what its pipeline says. */
 export interface PipelineJob extends Omit<HandedOutJob, 'dependencies'> {
   projectId: number;
+  /** Since when it may begin; null before that. */
+  queuedAt: Date | null;
 }
 
 /** @returns undefined when there is no such job */
 export async function readPipelineJob(sql: Sql, jobId: number, now: Date): Promise<PipelineJob | undefined> {
   const [row] = (await sql.query(
     `select job.id, job.name, job.stage, planned.definition, job.timeout_seconds as "timeoutSeconds", job.played_variables as "playedVariables",
-       job.project_id as "projectId", greatest(0, coalesce(extract(epoch from $2 - job.queued_at), 0))::float as waited,
+       job.project_id as "projectId", job.queued_at as "queuedAt", greatest(0, coalesce(extract(epoch from $2 - job.queued_at), 0))::float as waited,
        json_build_object('id', pipeline.id, 'iid', pipeline.iid, 'source', pipeline.source, 'ref', pipeline.ref, 'tag', pipeline.tag,
          'tagMessage', pipeline.tag_message, 'protected', pipeline.protected, 'sha', pipeline.sha, 'commit', pipeline.commit,
          'createdAt', to_char(pipeline.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'name', pipeline.name,
