@@ -38,6 +38,8 @@ export interface RunnerOptions {
   outputLimitBytes?: number;
   /** From SIGTERM to SIGKILL when a job is canceled gracefully; 10 minutes by default, as GitLab's runner. */
   terminationGraceMs?: number;
+  /** How long another process may take to let go of the builds directory, in milliseconds; it is not waited for by default. */
+  predecessorMs?: number;
   /** Where jobs' allow-listed environment is taken from; the process's own by default. */
   environment?: NodeJS.ProcessEnv;
   /** Takes one line for the operator; standard output by default. */
@@ -109,8 +111,9 @@ export class Runner {
   private async run(): Promise<void> {
     const buildsDir = resolve(this.options.buildsDir);
     const systemId = await readSystemId(buildsDir);
-    const lock = await DirectoryLock.take(stateDirectory(buildsDir));
+    const lock = await this.lockDirectory(stateDirectory(buildsDir));
     if (lock === undefined) {
+      if (this.draining.signal.aborted) return;
       throw new Error(`another runner uses the builds directory ${buildsDir}: give each one of its own (--builds-dir)`);
     }
     const { docker } = this.options;
@@ -121,6 +124,15 @@ export class Runner {
     } finally {
       coordinator.close();
       await lock.release();
+    }
+  }
+
+  private async lockDirectory(path: string): Promise<DirectoryLock | undefined> {
+    const deadline = Date.now() + (this.options.predecessorMs ?? 0);
+    for (;;) {
+      const lock = await DirectoryLock.take(path);
+      if (lock !== undefined || this.draining.signal.aborted || Date.now() > deadline) return lock;
+      await pause(250, this.draining.signal);
     }
   }
 

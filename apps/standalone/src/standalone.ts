@@ -15,10 +15,9 @@ import { gatewaySchema } from '../../gateway/src/schema/index.js';
 import { readConfig as readPipelineConfig } from '../../pipeline-service/src/config.js';
 import { createPipelineService } from '../../pipeline-service/src/pipeline-service.module.js';
 import { pipelinesSchema } from '../../pipeline-service/src/schema/index.js';
-import { Runner } from '../../runner/src/runner.js';
 import { tokensSchema } from '../../token-service/src/schema/index.js';
 import { createTokenService } from '../../token-service/src/token-service.module.js';
-import { provideRunnerToken } from './built-in-runner.js';
+import { BuiltInRunner, provideRunnerToken } from './built-in-runner.js';
 import { isLoopback, type StandaloneConfig } from './config.js';
 import type { DataDirectory } from './data-directory.js';
 import { type Demo, demoRepository, provideDemo } from './demo.js';
@@ -101,14 +100,14 @@ export async function startStandalone(
   const client = new GatewayClient(url, settings.ROOT_TOKEN);
   const demo = config.demo ? await provideDemo(data, client) : undefined;
   if (config.runnerConcurrency > 0) {
-    const runner = new Runner({
+    const settings = {
       url,
       token: await provideRunnerToken(data, client),
       buildsDir: join(data.path, 'builds'),
       concurrency: config.runnerConcurrency,
       name: 'built-in',
-      say: (line) => log.info(line),
-    });
+    };
+    const runner = new BuiltInRunner(settings, (line) => log.info(line));
     runner.start();
     closers.push(() => runner.stop(jobGraceMs));
   }
