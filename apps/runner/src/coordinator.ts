@@ -173,6 +173,35 @@ export class Coordinator {
     }
   }
 
+  /**
+   * `POST <repository>/git-upload-pack` in git's protocol version 2, where the coordinator serves the repository itself: over the connection that is
+   * there, past all that the machine's git may have been told about hosts.
+   * @param repoUrl with the credentials
+   * @param receive takes the body of a 200
+   * @returns the status; 0 for a repository elsewhere, which is not asked
+   */
+  async uploadPack(
+    repoUrl: string,
+    body: Buffer,
+    receive: (body: Readable) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const url = URL.canParse(repoUrl) ? new URL(repoUrl) : undefined;
+    if (url?.origin !== this.http.base.origin) return 0;
+    const given = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+    const headers = {
+      ...(url.password !== '' && { Authorization: `Basic ${Buffer.from(given).toString('base64')}` }),
+      'Content-Type': 'application/x-git-upload-pack-request',
+      Accept: 'application/x-git-upload-pack-result',
+      'Git-Protocol': 'version=2',
+    };
+    url.username = '';
+    url.password = '';
+    url.pathname += '/git-upload-pack';
+    const limitMs = TRANSFER_LIMIT_MS;
+    return (await this.http.send({ method: 'POST', url: url.href, headers, body, limitMs, signal, receive })).status;
+  }
+
   /** Closes idle connections. */
   close(): void {
     this.http.close();

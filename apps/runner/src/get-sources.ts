@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access, lstat, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
+import { fetchPack, refsOfCommit, type UploadPackCall } from './fetch-pack.js';
 import type { JobPayload } from './job.payload.js';
 import {
   attempts,
@@ -14,6 +15,12 @@ import {
 } from './sources.js';
 import { removeTree } from './workspace.js';
 
+export interface GitCommand {
+  args: readonly string[];
+  /** What it writes on standard output is for programs. */
+  silent?: boolean;
+}
+
 interface SourcesRun {
   job: JobPayload;
   /** The checkout. */
@@ -24,8 +31,10 @@ interface SourcesRun {
   /** Whether what earlier jobs left in the checkout can do no more than the runner lets jobs do anyway. */
   trustsCheckouts: boolean;
   say(line: string): void;
-  /** Runs git in the checkout; returns its exit code. */
-  git(args: readonly string[]): Promise<number>;
+  /** Asks the repository's host for objects as git would; undefined where only git itself knows how. */
+  uploadPack: UploadPackCall | undefined;
+  /** Runs git in the checkout, one command after the other until one fails; returns the exit code of the last that ran. */
+  git(commands: readonly GitCommand[]): Promise<number>;
   runHook(name: 'pre_get_sources_script' | 'post_get_sources_script'): Promise<number>;
   /** Whether trying again would be in vain, since the job is being ended. */
   isEnding(): boolean;
@@ -81,25 +90,34 @@ async function updateCheckout(run: SourcesRun, reuse: boolean): Promise<number> 
 
   say(`${reuse ? 'Fetching changes' : 'Cloning repository'}${depth > 0 ? ` with git depth set to ${depth}` : ''}...`);
   const copy = !reuse ? 'none' : (await exists(join(repository, 'shallow'))) ? 'shallow' : 'whole';
-  const fetch = await run.git(fetchArguments(job, setting, copy));
-  if (fetch !== 0) return fetch;
-  if (setting('GIT_CHECKOUT') === 'false') {
+  const pack = reuse ? undefined : await askForPack(run, repository);
+  const bring: GitCommand =
+    pack === undefined ? { args: fetchArguments(job, setting, copy) } : { args: ['index-pack', pack], silent: true };
+  const isSkipped = setting('GIT_CHECKOUT') === 'false';
+  if (pack === undefined || isSkipped) {
+    const code = await run.git([bring]);
+    if (code !== 0) return code;
+  }
+  if (isSkipped) {
     say('Skipping Git checkout');
     return 0;
   }
   say(`Checking out ${sha.slice(0, 8)} as detached HEAD (ref is ${ref})...`);
   const clean = reuse ? cleanArguments(setting) : undefined;
+  const hasFiles = (await hasLfs(run.searchPath)) && setting('GIT_LFS_SKIP_SMUDGE') !== '1';
   const rest = [
     ['checkout', '--force', '--quiet', '--detach', sha],
     ...(clean ? [clean] : []),
-    ...((await hasLfs(run.searchPath)) && setting('GIT_LFS_SKIP_SMUDGE') !== '1' ? [['lfs', 'pull']] : []),
+    ...(hasFiles ? [['lfs', 'pull']] : []),
     ...submoduleArguments(job, setting, reuse),
-  ];
-  for (const args of rest) {
-    const code = await run.git(args);
-    if (code !== 0) return code;
-  }
-  return 0;
+  ].map((args) => ({ args }));
+  return run.git(pack === undefined ? rest : [bring, ...rest]);
+}
+
+/** The job's commit in one request, for a new copy of which nothing else is wanted; the pack is there then, and refs that lead to it. */
+async function askForPack(run: SourcesRun, repository: string): Promise<string | undefined> {
+  const refs = (run.setting('GIT_FETCH_EXTRA_FLAGS') ?? '') === '' ? refsOfCommit(run.job) : undefined;
+  return refs && run.uploadPack && fetchPack(repository, run.job, refs, run.uploadPack);
 }
 
 /** What a repository keeps from job to job: objects, refs, and what speeds up the next checkout. */
@@ -120,7 +138,7 @@ async function resetRepository(repository: string): Promise<void> {
 async function makeRepository(repository: string, job: JobPayload): Promise<void> {
   await mkdir(repository, { recursive: true });
   await Promise.all([
-    mkdir(join(repository, 'objects'), { recursive: true }),
+    mkdir(join(repository, 'objects', 'pack'), { recursive: true }),
     mkdir(join(repository, 'refs'), { recursive: true }),
     writeFile(join(repository, 'HEAD'), 'ref: refs/heads/main\n'),
     writeFile(join(repository, 'config'), repositoryConfiguration(job, process.platform)),

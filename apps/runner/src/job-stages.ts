@@ -3,7 +3,8 @@ import { dirname } from 'node:path';
 import type { CacheStore } from './cache/cache-store.js';
 import type { Coordinator } from './coordinator.js';
 import type { Executor, ExecutorJob, JobProgram } from './executors/executor.js';
-import { getSources } from './get-sources.js';
+import type { UploadPackCall } from './fetch-pack.js';
+import { getSources, type GitCommand } from './get-sources.js';
 import { JobArchives } from './job-archives.js';
 import { jobEnvironment } from './job-environment.js';
 import type { JobLog } from './job-log.js';
@@ -193,7 +194,8 @@ class JobStages {
         searchPath: this.env['PATH'] ?? '',
         trustsCheckouts,
         say: (line) => log.line(`\x1b[32;1m${line}\x1b[0;m`),
-        git: (args) => this.runGit(args),
+        uploadPack: this.uploadPack,
+        git: (commands) => this.runGit(commands),
         runHook: (name) => this.runHook(name),
         isEnding: () => this.interruption() !== undefined,
       });
@@ -288,7 +290,15 @@ class JobStages {
     return this.executor.runScript({ name, text, endings });
   }
 
-  private runGit(args: readonly string[]): Promise<number> {
+  /** Not where the job has a word about how git gets there, nor where others must be able to write what it makes. */
+  private get uploadPack(): UploadPackCall | undefined {
+    const { job, coordinator, trustsCheckouts } = this.execution;
+    if (!trustsCheckouts || this.ready.some(({ key }) => steersTransfer(key))) return undefined;
+    const signal = AbortSignal.any([this.aborted, this.execution.canceled, this.timedOut.signal]);
+    return (body, receive) => coordinator.uploadPack(job.git.repoUrl, body, receive, signal);
+  }
+
+  private async runGit(commands: readonly GitCommand[]): Promise<number> {
     const { workspace, trustsCheckouts } = this.execution;
     const chosen = this.ready.filter(
       ({ key, value }) => steersGit(key) && value.length < 65_536 && !value.includes('\0'),
@@ -297,11 +307,12 @@ class JobStages {
       ...this.env,
       ...Object.fromEntries(chosen.map(({ key, value, file }) => [key, file ? this.filePath(key) : value])),
     };
+    const lines = commands.map(
+      ({ args, silent }) => `git ${[...UNSYNCED, ...args].map(quote).join(' ')}${silent ? ' >/dev/null' : ''}`,
+    );
     // In a container the job may be another user, who must be able to write in the checkout all the same.
-    const program = trustsCheckouts
-      ? { file: 'git', args }
-      : { file: 'sh', args: ['-c', `umask 0; exec git ${args.map(quote).join(' ')}`] };
-    return this.runProgram({ ...program, cwd: workspace.project, env, endings: this.endings });
+    const script = [...(trustsCheckouts ? [] : ['umask 0']), ...lines].join(' && ');
+    return this.runProgram({ file: 'sh', args: ['-c', script], cwd: workspace.project, env, endings: this.endings });
   }
 
   private async runProgram({ file, args, cwd, env, endings }: JobProgram): Promise<number> {
@@ -344,6 +355,16 @@ function jobStatus(outcome: JobOutcome): string {
 }
 
 /** The job's variables that git and its transports read themselves; the rest has no business in their environment. */
+/** A checkout that a power cut spoils is made anew; waiting for the disk would take longer than all the rest. */
+const UNSYNCED = ['-c', 'core.fsync=none'];
+
+/** All but what says what to get, and whose name commits carry. */
+function steersTransfer(key: string): boolean {
+  const harmless =
+    /^GIT_(?:STRATEGY|DEPTH|CHECKOUT|CLEAN_FLAGS|SUBMODULE_[A-Z_]+|LFS_SKIP_SMUDGE|(?:AUTHOR|COMMITTER)_[A-Z]+)$/;
+  return steersGit(key) && !harmless.test(key);
+}
+
 function steersGit(key: string): boolean {
   return /^(?:GIT_[A-Z0-9_]+|SSL_CERT_(?:FILE|DIR)|(?:https?|all|no)_proxy)$/i.test(key);
 }

@@ -33,12 +33,11 @@ export class CloneAccess {
    */
   async grant(path: string, authorization: string | undefined, now: Date): Promise<CloneGrant> {
     const token = passwordOf(authorization);
-    const project = await this.projects.find(path);
+    const [project, job] = await Promise.all([this.projects.find(path), token && this.jobs.find(token)]);
     if (token === undefined) {
       if (!project || refusalFor('read-repository', anonymous, project)) throw challenge();
       return { project, pipelineId: null };
     }
-    const job = await this.jobs.find(token);
     if (job) {
       if (!isLive(job, now)) throw challenge();
       if (project && Number(job.project_id) === project.id) return { project, pipelineId: Number(job.pipeline_id) };

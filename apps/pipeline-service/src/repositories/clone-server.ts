@@ -4,7 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { endGroup } from './git-command.js';
+import { ByteCache } from './byte-cache.js';
+import { endGroup, ignoreBrokenPipe } from './git-command.js';
 
 export interface CloneLimits {
   /** Milliseconds in which nothing moves in either direction; git itself says something every five seconds while it works. */
@@ -16,6 +17,15 @@ export interface CloneLimits {
 }
 
 const usualLimits: CloneLimits = { idleMs: 60_000, totalMs: 3_600_000, requestBytes: 64 * 1_048_576 };
+
+/**
+ * Answers that will be the same next time: what this git can do, and the objects of commits that were asked for by id with nothing at hand, as every job
+ * of a pipeline does that begins with an empty directory. They cost up to three processes each, and whoever asks has been allowed to read the mirror.
+ */
+const answers = new ByteCache<Buffer>(32 * 1_048_576);
+const largestKept = 4 * 1_048_576;
+/** Of a request that is looked up, in bytes; such a one has some hundred. */
+const largestLookedUp = 4_096;
 
 /** Why a request is answered without git. */
 class CloneRefused extends Error {
@@ -102,6 +112,23 @@ async function answer(
   shown: readonly string[],
 ): Promise<void> {
   const second = protocol.split(':').includes('version=2');
+  const isShort = Number(request.headers['content-length'] ?? Infinity) <= largestLookedUp;
+  const plain =
+    !advertise && isShort && !request.headers['content-encoding'] ? await readAll(request, limits.idleMs) : undefined;
+  const repeats = second && (advertise || (plain && asksForCommitsAlone(plain)));
+  const key = repeats ? JSON.stringify([mirror, protocol, plain?.toString('latin1')]) : undefined;
+  const begin = () =>
+    response.writeHead(200, {
+      'Content-Type': `application/x-git-upload-pack-${advertise ? 'advertisement' : 'result'}`,
+      'Cache-Control': 'no-cache, max-age=0, must-revalidate',
+      'X-Content-Type-Options': 'nosniff',
+    });
+  const known = key && answers.get(key);
+  if (known) {
+    begin().end(known);
+    return;
+  }
+  const kept = new Kept();
   const settings = [
     'safe.directory=*',
     'uploadpack.allowAnySHA1InWant=true',
@@ -144,18 +171,15 @@ async function answer(
     // Nothing is said before git says something: until then the answer may still become an error.
     await Promise.race([once(child.stdout, 'readable'), ended]);
     if (child.stdout.readableLength === 0) return;
-    response.writeHead(200, {
-      'Content-Type': `application/x-git-upload-pack-${advertise ? 'advertisement' : 'result'}`,
-      'Cache-Control': 'no-cache, max-age=0, must-revalidate',
-      'X-Content-Type-Options': 'nosniff',
-    });
+    begin();
     if (advertise && !second) response.write('001e# service=git-upload-pack\n0000');
+    if (key) child.stdout.on('data', (chunk: Buffer) => kept.add(chunk));
     await pipeline(child.stdout, watch(idle), response, { end: false });
   };
   const receive = async () => {
-    if (advertise) return void child.stdin.end();
-    const plain = /^(x-)?gzip$/.test(request.headers['content-encoding'] ?? '') ? [createGunzip()] : [];
-    await pipeline([request, ...plain, watch(idle, limits.requestBytes), child.stdin]);
+    if (advertise || plain) return void child.stdin.on('error', ignoreBrokenPipe).end(plain);
+    const unpacked = /^(x-)?gzip$/.test(request.headers['content-encoding'] ?? '') ? [createGunzip()] : [];
+    await pipeline([request, ...unpacked, watch(idle, limits.requestBytes), child.stdin]);
   };
 
   try {
@@ -167,6 +191,7 @@ async function answer(
     });
     await Promise.all([received, send()]);
     if ((await ended) !== 0) throw new Error('git upload-pack failed');
+    if (key && kept.bytes <= largestKept) answers.set(key, kept.all(), kept.bytes + key.length);
     response.end();
   } finally {
     clearTimeout(total);
@@ -175,6 +200,56 @@ async function answer(
     if (child.exitCode === null && child.signalCode === null) stop();
     await ended;
   }
+}
+
+/** What an answer was, unless it is a large one. */
+class Kept {
+  #chunks: Buffer[] = [];
+  bytes = 0;
+
+  add(chunk: Buffer): void {
+    this.bytes += chunk.length;
+    if (this.bytes <= largestKept) this.#chunks.push(chunk);
+    else this.#chunks = [];
+  }
+
+  all(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+}
+
+/** Whether a request of version 2 (gitprotocol-v2(5)) is for objects of commits by id, from a client that has none: no ref decides about its answer. */
+function asksForCommitsAlone(body: Buffer): boolean {
+  const lines: string[] = [];
+  for (let at = 0; at + 4 <= body.length;) {
+    const length = Number.parseInt(body.toString('latin1', at, at + 4), 16);
+    if (Number.isNaN(length)) return false;
+    // Shorter than its own four digits: one of the marks between parts.
+    if (length > 4) lines.push(body.toString('latin1', at + 4, at + length).trimEnd());
+    at += Math.max(length, 4);
+  }
+  const said = (word: string) => lines.filter((line) => line === word || line.startsWith(`${word} `));
+  return (
+    lines[0] === 'command=fetch' &&
+    lines.includes('done') &&
+    said('want').length > 0 &&
+    ['have', 'want-ref', 'deepen-not', 'deepen-since', 'shallow'].every((word) => said(word).length === 0)
+  );
+}
+
+/** The whole of a short request. @throws when it does not go on for that time, or its sender goes away */
+function readAll(request: IncomingMessage, idleMs: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const idle = setTimeout(() => reject(new Error('The request does not move')), idleMs);
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      idle.refresh();
+    });
+    request.once('end', () => resolve(Buffer.concat(chunks)));
+    request.once('error', reject);
+    request.once('close', () => clearTimeout(idle));
+  });
 }
 
 /** Passes bytes on, keeps the idle timer from ending and counts. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Git, GitFailed } from './git-command.js';
 import { isLockConflict } from './git-failure.js';
@@ -79,10 +79,30 @@ export class Mirrors {
   async updateRefs(projectId: number, refs: ReadonlyMap<string, string>): Promise<void> {
     const input = [...refs].map(([ref, sha]) => `update ${ref} ${sha}\n`).join('');
     await this.#write(projectId, ['update-ref', '--stdin'], { input });
-    const count = (this.#newRefs.get(projectId) ?? 0) + refs.size;
-    this.#newRefs.set(projectId, count % 1_000);
-    // A file per pipeline would fill a directory that is read for every clone.
-    if (count >= 1_000) this.#tidy(projectId, ['pack-refs', '--all']);
+    this.#noteNewRefs(projectId, refs.size);
+  }
+
+  /**
+   * Points a ref to a commit that the mirror has, as git itself does it, with a file that is its lock and becomes the ref; but without a process, which
+   * costs as much as the rest of a clone's preparation.
+   * @returns false where git has to do it: somebody holds the lock, there is no such mirror, or refs are not files in it
+   */
+  async writeRef(projectId: number, ref: string, sha: string): Promise<boolean> {
+    const path = join(this.path(projectId), ref);
+    if (await exists(join(this.path(projectId), 'reftable'))) return false;
+    const lock = `${path}.lock`;
+    try {
+      await mkdir(dirname(path)).catch(ignoreExisting);
+      await writeFile(lock, `${sha}\n`, { flag: 'wx', flush: true });
+      await rename(lock, path);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EEXIST' || code === 'ENOENT') return false;
+      await rm(lock, { force: true });
+      throw error;
+    }
+    this.#noteNewRefs(projectId, 1);
+    return true;
   }
 
   /** Whether a ref is sure to point to this commit already; for a packed one that is not looked up. */
@@ -143,6 +163,13 @@ export class Mirrors {
     }
   }
 
+  /** A file per pipeline would fill a directory that is read for every clone. */
+  #noteNewRefs(projectId: number, added: number): void {
+    const count = (this.#newRefs.get(projectId) ?? 0) + added;
+    this.#newRefs.set(projectId, count % 1_000);
+    if (count >= 1_000) this.#tidy(projectId, ['pack-refs', '--all']);
+  }
+
   /** Beside everything else and in no lane: readers and writers of the mirror are not disturbed by it. */
   #tidy(projectId: number, command: string[]): void {
     const settings = ['-c', 'gc.auto=6700', '-c', 'gc.autoDetach=false'];
@@ -161,6 +188,10 @@ async function removeStaleLocks(mirror: string): Promise<void> {
     const { mtimeMs } = await stat(lock).catch(() => ({ mtimeMs: Infinity }));
     if (mtimeMs < before) await rm(lock, { force: true });
   }
+}
+
+function ignoreExisting(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST') throw error;
 }
 
 async function exists(path: string): Promise<boolean> {

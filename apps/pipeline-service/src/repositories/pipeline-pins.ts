@@ -23,11 +23,13 @@ export class PipelinePins {
 
   /**
    * @param isComplete whether the mirror has this commit with all that belongs to it
+   * @param has whether the mirror has this commit now; it may have been removed or rebuilt by another process since it was complete
    * @param copy brings commits into the mirror, with refspecs that point to them
    */
   constructor(
     private readonly mirrors: Mirrors,
     private readonly isComplete: (projectId: number, sha: string) => boolean,
+    private readonly has: (projectId: number, sha: string) => Promise<boolean>,
     private readonly copy: (address: RepositoryAddress, shas: string[], refspecs: string[]) => Promise<void>,
     private readonly limitMs: number,
   ) {}
@@ -35,7 +37,10 @@ export class PipelinePins {
   /** @throws CommitNotFound, RepositoryUnreadable */
   async pin(pin: Pin): Promise<void> {
     // A ref is written last, so what it points to is there with all that belongs to it.
-    if (await this.mirrors.pointsTo(pin.address.projectId, refOf(pin), pin.sha)) return;
+    const { projectId } = pin.address;
+    if (await this.mirrors.pointsTo(projectId, refOf(pin), pin.sha)) return;
+    const isThere = this.isComplete(projectId, pin.sha) && (await this.has(projectId, pin.sha).catch(() => false));
+    if (isThere && (await this.mirrors.writeRef(projectId, refOf(pin), pin.sha))) return;
     const failures = await this.#pins.ask(JSON.stringify(pin.address), pin);
     if (failures.has(pin.pipelineId)) throw failures.get(pin.pipelineId);
   }

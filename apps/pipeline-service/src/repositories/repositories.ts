@@ -100,6 +100,8 @@ export class Repositories {
     this.#pins = new PipelinePins(
       this.#mirrors,
       (projectId, sha) => this.#complete.get(`${projectId} ${sha}`) === true,
+      async (projectId, sha) =>
+        (await this.#readers.ask(this.#mirrors.path(projectId), 'facts', [sha]))[0]?.type === 'commit',
       (address, shas, refspecs) => this.#copy(address, shas, refspecs),
       limitMs,
     );

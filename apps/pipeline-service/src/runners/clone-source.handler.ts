@@ -36,11 +36,15 @@ export class CloneSourceHandler {
 
   @MessagePattern(OpenCloneSource.pattern)
   async open(@Payload() { projectId, pipelineId, begins }: OpenCloneSource): Promise<{ url: string }> {
-    const project = (await this.projects.load([projectId])).get(projectId);
+    const [found, pipeline] = await Promise.all([
+      this.projects.load([projectId]),
+      pipelineId ? this.#pipeline(projectId, pipelineId) : undefined,
+    ]);
+    const project = found.get(projectId);
     if (!project?.address) throw projectNotFound();
     try {
-      const pipelines = pipelineId
-        ? [await this.#prepare(project.address, await this.#pipeline(projectId, pipelineId), begins)]
+      const pipelines = pipeline
+        ? [await this.#prepare(project.address, pipeline, begins)]
         : await this.#prepareForAnybody(project, project.address, begins);
       const pins = pipelines.map(({ id }) => `refs/pipelines/${id}`);
       return { url: this.source.open(this.repositories.mirrorPath(projectId), pins) };
