@@ -148,10 +148,26 @@ describe.each(['a directory', 'a bucket'])('with %s for logs and artifacts', (pl
     await runner.end(job, 'success');
     const later = await runner.start();
     expect(later.variables).toContainEqual(expect.objectContaining({ key: 'VERSION', value: '1.2.3' }));
-    const fetched = await fetch(`${flagfall.url}/api/v4/jobs/${job.id}/artifacts?direct_download=true`, {
-      headers: { 'JOB-TOKEN': later.token },
-    });
-    expect(Buffer.from(await fetched.arrayBuffer()).equals(archive)).toBe(true);
+    const ask = (query: string) =>
+      fetch(`${flagfall.url}/api/v4/jobs/${job.id}/artifacts${query}`, {
+        headers: { 'JOB-TOKEN': later.token },
+        redirect: 'manual',
+      });
+    const bytes = async (answer: Response) => Buffer.from(await answer.arrayBuffer());
+    const passed = await ask('');
+    expect([passed.status, (await bytes(passed)).equals(archive)]).toEqual([200, true]);
+    let direct = await ask('?direct_download=true');
+    if (place === 'a bucket') {
+      expect([direct.status, direct.headers.get('cache-control')]).toEqual([302, 'no-store']);
+      const location = new URL(direct.headers.get('location')!);
+      // Without the token of the job, which is none of the bucket's business.
+      direct = await fetch(location);
+      expect(direct.headers.get('content-disposition')).toBe('attachment; filename="dist.zip"');
+      // This server looks at the time only; the signature is held against Amazon's own example elsewhere.
+      location.searchParams.set('X-Amz-Date', '20200101T000000Z');
+      expect((await fetch(location)).status).toBe(403);
+    }
+    expect([direct.status, (await bytes(direct)).equals(archive)]).toEqual([200, true]);
     expect(String((await read(`/jobs/${job.id}/artifacts/dist/app.txt`)).bytes)).toBe('hello');
     expect((await read(`/jobs/${job.id}/artifacts/dist/none`)).status).toBe(404);
     await runner.end(later, 'success');

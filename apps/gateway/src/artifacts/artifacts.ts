@@ -88,6 +88,18 @@ export class Artifacts {
   }
 
   /**
+   * Sends whoever can follow to where an archive lies, and the archive itself where that is here.
+   * @throws Refusal 404 when there is none
+   */
+  async redirect(found: StoredArtifact | null, reply: FastifyReply): Promise<void> {
+    if (!found) throw nothingHere();
+    const address = await this.files.address(found.storageKey, found.filename);
+    if (address === null) return this.send(found, reply);
+    // It opens the archive for everybody.
+    await reply.header('Cache-Control', 'no-store').redirect(address, 302);
+  }
+
+  /**
    * Sends one file out of an archive.
    * @throws Refusal 404 when there is no archive or no such file in it
    */

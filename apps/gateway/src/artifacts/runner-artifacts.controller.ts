@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { Controller, Get, Headers, Post, Req, Res } from '@nestjs/common';
+import { ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
   artifactFormats,
@@ -12,8 +13,8 @@ import {
 } from '#libs/contracts';
 import { isLive, type JobCredential, JobTokens } from '../access/job-tokens.js';
 import { Needs } from '../access/needs.decorator.js';
-import { Endpoint } from '../http/endpoint.decorator.js';
-import { ChoiceParameter, IntegerParameter, StringParameter } from '../http/parameter.decorators.js';
+import { Endpoint, headersOf } from '../http/endpoint.decorator.js';
+import { BooleanParameter, ChoiceParameter, IntegerParameter, StringParameter } from '../http/parameter.decorators.js';
 import { Parameters } from '../http/parameters.decorator.js';
 import { RequestBody } from '../http/request-body.decorator.js';
 import { Services } from '../services.js';
@@ -28,6 +29,10 @@ class UploadParameters extends ThisJob {
   @ChoiceParameter(artifactTypes) artifact_type?: ArtifactType | null;
   @ChoiceParameter(artifactFormats) artifact_format?: ArtifactFormat | null;
   @StringParameter({ description: 'When it goes: `1 week`, `never`' }) expire_in?: string | null;
+}
+
+class DownloadParameters extends ThisJob {
+  @BooleanParameter({ description: 'Whether a redirect to where it lies is welcome' }) direct_download?: boolean | null;
 }
 
 /** Runners upload what their jobs leave, and fetch what earlier ones left (runner-api.md §5). */
@@ -77,15 +82,20 @@ export class RunnerArtifactsController {
     contentType: 'application/octet-stream',
     errors: [401, 404],
   })
+  @ApiResponse({
+    status: 302,
+    description: 'It is in a bucket, and a redirect to it is welcome',
+    headers: headersOf({ Location: 'Where it can be had for some minutes' }),
+  })
   async download(
-    @Parameters(ThisJob) { job_id: jobId, token }: ThisJob,
+    @Parameters(DownloadParameters) { job_id: jobId, token, direct_download: direct }: DownloadParameters,
     @Headers('job-token') header: string | undefined,
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const reader = await this.#find(token || header || '');
     if (!reader || !isLive(reader, new Date())) throw unauthorized();
     const found = await this.services.ask(FindArchive, { projectId: Number(reader.project_id), jobId });
-    await this.artifacts.send(found, reply);
+    await (direct ? this.artifacts.redirect(found, reply) : this.artifacts.send(found, reply));
   }
 
   async #find(token: string): Promise<JobCredential | undefined> {

@@ -42,6 +42,11 @@ export class ArtifactFiles {
     return this.storage.read(storageKey(key), start, end);
   }
 
+  /** Where anybody can get them for some minutes; null where the gateway has to give them. */
+  address(key: string, filename: string): Promise<string | null> {
+    return this.storage.address(storageKey(key), filename);
+  }
+
   /** In bytes; null when they are not there, which a record of them does not promise. */
   size(key: string): Promise<number | null> {
     return this.storage.size(storageKey(key));

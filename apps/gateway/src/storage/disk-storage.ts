@@ -39,6 +39,10 @@ export class DiskStorage extends Storage {
     }
   }
 
+  async address(): Promise<null> {
+    return null;
+  }
+
   async size(key: string): Promise<number | null> {
     try {
       return (await stat(this.#path(key))).size;

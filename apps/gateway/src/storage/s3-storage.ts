@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
+import { presignedUrl } from './presigned-url.js';
 import { NotStored, partOf, Storage } from './storage.js';
 
 /** Two parts of an object are on their way at once, so an upload takes twice this much memory; ten thousand parts are the most there can be. In bytes. */
@@ -9,6 +10,9 @@ const connectMs = 5_000;
 /** Nothing on a connection for so long is an error. */
 const silenceMs = 60_000;
 
+/** A download begins at once; one that has begun goes on. */
+const addressSeconds = 300;
+
 /** Where a bucket is, as `STORAGE_URL` names it. */
 export interface Bucket {
   name: string;
@@ -17,6 +21,8 @@ export interface Bucket {
   /** Of a server that is not Amazon's; undefined for Amazon's. */
   endpoint: string | undefined;
   region: string;
+  /** Whether runners may be sent there for what they download. */
+  isReachable: boolean;
 }
 
 type Client = typeof import('@aws-sdk/client-s3') & typeof import('@aws-sdk/lib-storage');
@@ -78,6 +84,20 @@ export class S3Storage extends Storage {
     } catch (error) {
       throw isMissing(error) ? new NotStored(key, { cause: error }) : error;
     }
+  }
+
+  async address(key: string, filename: string): Promise<string | null> {
+    const { name, endpoint, region, isReachable } = this.bucket;
+    if (!isReachable) return null;
+    // Names with dots do not fit the certificates of Amazon's servers; elsewhere the bucket stands in the path, as for all else here.
+    const host = name.includes('.')
+      ? `https://s3.${region}.amazonaws.com`
+      : `https://${name}.s3.${region}.amazonaws.com`;
+    const inPath = endpoint !== undefined || name.includes('.');
+    const url = new URL(endpoint ?? host);
+    url.pathname = [url.pathname.replace(/\/+$/, ''), ...(inPath ? [name] : []), this.#object(key).Key].join('/');
+    url.searchParams.set('response-content-disposition', `attachment; filename="${filename}"`);
+    return presignedUrl(url, region, await this.client.config.credentials(), addressSeconds, new Date());
   }
 
   async size(key: string): Promise<number | null> {

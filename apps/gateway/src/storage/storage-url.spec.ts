@@ -1,6 +1,6 @@
 import { readStorageUrl } from './storage-url.js';
 
-const amazon = { prefix: '', endpoint: undefined, region: 'us-east-1' };
+const amazon = { prefix: '', endpoint: undefined, region: 'us-east-1', isReachable: true };
 
 it.each<[string, object]>([
   ['/var/lib/flagfall', { directory: '/var/lib/flagfall' }],
@@ -17,6 +17,7 @@ it.each<[string, object]>([
     's3://logs?endpoint=https%3A%2F%2Fs3.example%2F',
     { bucket: { ...amazon, name: 'logs', endpoint: 'https://s3.example/' } },
   ],
+  ['s3://logs?direct_download=false', { bucket: { ...amazon, name: 'logs', isReachable: false } }],
 ])('%s', (url, expected) => expect(readStorageUrl(url)).toEqual(expected));
 
 it.each([
@@ -25,7 +26,8 @@ it.each([
   ['s3://key:secret@bucket', 'holds credentials'],
   ['s3:///prefix', 'names no bucket'],
   ['s3://logs?endpoint=minio:9000', 'endpoint that does not begin'],
-  ['s3://logs?path_style=true', 'endpoint and region only'],
+  ['s3://logs?path_style=true', 'endpoint, region and direct_download only'],
+  ['s3://logs?direct_download=no', 'neither true nor false'],
   ['s3://logs/a%20b', 'prefix'],
 ])('%s %s', (url, fault) => {
   const read = readStorageUrl(url);

@@ -11,9 +11,10 @@ import type { Storage } from './storage.js';
 export type StoragePlace = { directory: string } | { bucket: Bucket };
 
 const usualRegion = 'us-east-1';
+const parameters = ['endpoint', 'region', 'direct_download'];
 
 /**
- * Reads a `STORAGE_URL`: a directory as a path or a `file:` address, or `s3://bucket/prefix?endpoint=https://host&region=name`.
+ * Reads a `STORAGE_URL`: a directory as a path or a `file:` address, or `s3://bucket/prefix?endpoint=https://host&region=name&direct_download=false`.
  * @returns what is wrong with it, in a sentence that says nothing of what it holds
  */
 export function readStorageUrl(text: string): StoragePlace | { fault: string } {
@@ -25,8 +26,10 @@ export function readStorageUrl(text: string): StoragePlace | { fault: string } {
   if (username || password)
     return { fault: 'holds credentials: give them in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY' };
   if (hostname === '') return { fault: 'names no bucket: s3://bucket/prefix' };
-  const unknown = [...searchParams.keys()].find((name) => name !== 'endpoint' && name !== 'region');
-  if (unknown !== undefined) return { fault: 'may have the parameters endpoint and region only' };
+  const unknown = [...searchParams.keys()].find((name) => !parameters.includes(name));
+  if (unknown !== undefined) return { fault: 'may have the parameters endpoint, region and direct_download only' };
+  const direct = searchParams.get('direct_download') ?? 'true';
+  if (direct !== 'true' && direct !== 'false') return { fault: 'has a direct_download that is neither true nor false' };
   const endpoint = searchParams.get('endpoint') ?? undefined;
   if (endpoint !== undefined && !(URL.canParse(endpoint) && /^https?:/.test(endpoint)))
     return { fault: 'has an endpoint that does not begin with http:// or https://' };
@@ -34,7 +37,8 @@ export function readStorageUrl(text: string): StoragePlace | { fault: string } {
   if (!/^[\w./-]*$/.test(prefix))
     return { fault: 'has a prefix with other characters than letters, digits and . _ - /' };
   const region = searchParams.get('region') || usualRegion;
-  return { bucket: { name: hostname, prefix: prefix === '' ? '' : `${prefix}/`, endpoint, region } };
+  const isReachable = direct === 'true';
+  return { bucket: { name: hostname, prefix: prefix === '' ? '' : `${prefix}/`, endpoint, region, isReachable } };
 }
 
 /** @throws Error for a `STORAGE_URL` that `readStorageUrl` finds fault with */

@@ -14,6 +14,12 @@ export abstract class Storage {
    */
   abstract read(key: string, start?: number, end?: number): Promise<Readable>;
 
+  /**
+   * An address at which anybody can get the bytes for some minutes, past the gateway; null where there is none.
+   * @param filename what they are to be saved as
+   */
+  abstract address(key: string, filename: string): Promise<string | null>;
+
   /** In bytes; null when there is nothing under this key. */
   abstract size(key: string): Promise<number | null>;
 
