@@ -351,6 +351,49 @@ describe('what else a runner looks at', () => {
     expect([answer.status, answer.headers['job-status']]).toEqual([200, 'success']);
   });
 
+  it('a runner that is still getting ready may say so, and the job waits for it', async () => {
+    await project.trigger();
+    const job = await runner.take();
+    const say = async (state: string) => {
+      const { status, headers } = await json('PUT', `/jobs/${job.id}`, { token: job.token, state }, jobHeaders(job));
+      return [status, headers['job-status']];
+    };
+    expect([await say('pending'), await say('pending'), await say('running')]).toEqual([
+      [200, 'pending'],
+      [200, 'pending'],
+      [200, 'running'],
+    ]);
+    await runner.end(job, 'success');
+  });
+
+  it.each(['a report', 'a log'])('the first word may be %s that it could not even begin', async (word) => {
+    await project.trigger();
+    const job = await runner.take();
+    if (word === 'a log') {
+      const answer = await call('PATCH', `/jobs/${job.id}/trace`, 'no room\n', logHeaders(job, 0, 7));
+      expect([answer.status, answer.headers.range]).toEqual([202, '0-8']);
+    }
+    const update = { token: job.token, state: 'failed', failure_reason: 'runner_system_failure' };
+    const { status, headers } = await json('PUT', `/jobs/${job.id}`, update, jobHeaders(job));
+    expect([status, headers['job-status']]).toEqual([200, 'failed']);
+    expect(await project.job(job)).toMatchObject({ status: 'failed', failure_reason: 'runner_system_failure' });
+  });
+
+  it('where a log really ends is told whoever begins elsewhere, before the first byte too', async () => {
+    const job = await started();
+    const at = async (start: number, text: string) => {
+      const range = logHeaders(job, start, start + text.length - 1);
+      const { status, headers } = await call('PATCH', `/jobs/${job.id}/trace?debug_trace=false`, text, range);
+      return [status, headers.range, headers['job-status'], headers['x-gitlab-trace-update-interval']];
+    };
+    expect(await at(5, 'later')).toEqual([416, '0-0', 'running', '3']);
+    expect(await at(0, 'hello\n')).toEqual([202, '0-6', 'running', '3']);
+    expect(await at(0, 'hello\n')).toEqual([416, '0-6', 'running', '3']);
+    expect(await at(3, 'lo\nmore')).toEqual([416, '0-6', 'running', '3']);
+    await runner.end(job, 'success');
+    expect(await at(6, 'more')).toEqual([403, undefined, 'success', undefined]);
+  });
+
   it('a job that nobody knows is refused with 403 and never with 404, which would not stop a runner', async () => {
     const job = { id: 999_999_999, token: 'glcbt-nobody' } as TakenJob;
     expect((await json('PUT', `/jobs/${job.id}`, { state: 'running' }, jobHeaders(job))).status).toBe(403);
