@@ -22,7 +22,7 @@ async function run(script: string, options: Partial<ProcessRun> = {}): Promise<{
     cwd: directory,
     env: { PATH: process.env['PATH'] },
     pipe,
-    marker: createMarker(),
+    marker: createMarker(directory),
     onOutput: (chunk) => void (output += chunk.toString()),
     abort: new AbortController().signal,
     ...options,

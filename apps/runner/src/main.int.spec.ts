@@ -83,6 +83,26 @@ test('help explains everything, wrong configuration is told at once', async () =
   expect(wrong.output()).toMatch(/token is missing[^]*concurrency[^]*executor[^]*See --help/);
 });
 
+test('a runner that is killed leaves processes, which the next one in its builds directory ends before its first job', async () => {
+  const pidFile = join(root, 'pid');
+  coordinator.enqueue([`setsid sh -c 'echo $$ > ${pidFile}; exec sleep 600' & wait`]);
+  const killed = start([]);
+  const isThere = async () =>
+    readFile(pidFile, 'utf8').then(
+      (text) => text.endsWith('\n'),
+      () => false,
+    );
+  while (!(await isThere())) await new Promise((resolve) => setTimeout(resolve, 20));
+  const pid = Number(await readFile(pidFile, 'utf8'));
+  killed.child.kill('SIGKILL');
+  await killed.ended;
+  expect(() => process.kill(pid, 0)).not.toThrow();
+  const job = coordinator.enqueue([`! kill -0 ${pid}`]);
+  const next = start(['--max-builds', '1']);
+  expect(await next.ended).toBe(0);
+  expect(job.final).toMatchObject({ state: 'success' });
+});
+
 describe('registration', () => {
   test('register asks for the token, says so, and keeps it where told', async () => {
     const { ended, output } = start(['register', '--token', RUNNER_TOKEN, '--token-file', join(root, 'token')]);

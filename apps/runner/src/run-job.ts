@@ -63,7 +63,7 @@ export async function runJob(job: JobPayload, slot: JobSlot, pipe: OutputPipe, h
     ...job.credentials.map(({ password }) => password),
   ];
   const masker = new Masker(phrases, [...TOKEN_PREFIXES, ...job.tokenMaskPrefixes]);
-  const marker = createMarker();
+  const marker = createMarker(host.buildsDir);
   const log = new JobLog(host.stateDir, `log-${marker.value}`, masker, {
     outputLimit: host.outputLimitBytes,
     sections: job.traceSections,

@@ -7,6 +7,7 @@ import { askedPause, Coordinator, describeAnswer } from './coordinator.js';
 import { checkDocker, type DockerSettings } from './executors/docker.executor.js';
 import type { Answer } from './http-client.js';
 import { DirectoryLock } from './directory-lock.js';
+import { killLeftBehind } from './job-marker.js';
 import { OutputPipe } from './job-process.js';
 import { identifyJob, parseJob, type JobPayload } from './job.payload.js';
 import { pause } from './pause.js';
@@ -142,6 +143,7 @@ export class Runner {
     const environment = this.options.environment ?? process.env;
     const shortToken = shortenToken(this.options.token);
     const { docker } = this.options;
+    await killLeftBehind(buildsDir);
     await removeLeftOver(stateDir);
     await (await createPipe(stateDir)).remove();
     if (docker) {
