@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
-import { access, lstat, mkdir, readdir, writeFile } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { access, lstat, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
 import { fetchPack, refsOfCommit, type UploadPackCall } from './fetch-pack.js';
 import type { JobPayload } from './job.payload.js';
 import {
@@ -90,15 +90,18 @@ async function updateCheckout(run: SourcesRun, reuse: boolean): Promise<number> 
 
   say(`${reuse ? 'Fetching changes' : 'Cloning repository'}${depth > 0 ? ` with git depth set to ${depth}` : ''}...`);
   const copy = !reuse ? 'none' : (await exists(join(repository, 'shallow'))) ? 'shallow' : 'whole';
-  const pack = reuse ? undefined : await askForPack(run, repository);
-  const bring: GitCommand =
-    pack === undefined ? { args: fetchArguments(job, setting, copy) } : { args: ['index-pack', pack], silent: true };
+  const refs = wantedRefs(run);
+  const isHere =
+    reuse && refs !== undefined && (await hasFetched(repository, job)) && (await pointRefs(repository, refs, sha));
+  const pack = reuse || refs === undefined ? undefined : await fetchPack(repository, job, refs, run.uploadPack!);
   const isSkipped = setting('GIT_CHECKOUT') === 'false';
-  if (pack === undefined || isSkipped) {
-    const code = await run.git([bring]);
+  const index: GitCommand[] = pack === undefined ? [] : [{ args: ['index-pack', pack], silent: true }];
+  if (!isHere && (pack === undefined || isSkipped)) {
+    const code = await run.git(pack === undefined ? [{ args: fetchArguments(job, setting, copy) }] : index);
     if (code !== 0) return code;
   }
   if (isSkipped) {
+    await noteFetched(repository, job);
     say('Skipping Git checkout');
     return 0;
   }
@@ -111,17 +114,49 @@ async function updateCheckout(run: SourcesRun, reuse: boolean): Promise<number> 
     ...(hasFiles ? [['lfs', 'pull']] : []),
     ...submoduleArguments(job, setting, reuse),
   ].map((args) => ({ args }));
-  return run.git(pack === undefined ? rest : [bring, ...rest]);
+  const code = await run.git([...index, ...rest]);
+  if (code === 0 && !isHere) await noteFetched(repository, job);
+  return code;
 }
 
-/** The job's commit in one request, for a new copy of which nothing else is wanted; the pack is there then, and refs that lead to it. */
-async function askForPack(run: SourcesRun, repository: string): Promise<string | undefined> {
-  const refs = (run.setting('GIT_FETCH_EXTRA_FLAGS') ?? '') === '' ? refsOfCommit(run.job) : undefined;
-  return refs && run.uploadPack && fetchPack(repository, run.job, refs, run.uploadPack);
+/** The refs that are wanted, where what they point to is known without asking, and nothing beside them is. */
+function wantedRefs({ job, setting, uploadPack }: SourcesRun): string[] | undefined {
+  return uploadPack && (setting('GIT_FETCH_EXTRA_FLAGS') ?? '') === '' ? refsOfCommit(job) : undefined;
+}
+
+/** In the repository: which commit was fetched last, with how much of its history. */
+const FETCHED = 'flagfall-fetched';
+
+/** Whether the last job here fetched the same commit with as much history, as jobs of one pipeline do, and left the history as it was. */
+async function hasFetched(repository: string, job: JobPayload): Promise<boolean> {
+  const noted = await readFile(join(repository, FETCHED), 'utf8').catch(() => '');
+  return noted !== '' && noted === (await describeFetch(repository, job));
+}
+
+async function noteFetched(repository: string, job: JobPayload): Promise<void> {
+  await writeFile(join(repository, FETCHED), await describeFetch(repository, job));
+}
+
+async function describeFetch(repository: string, { git }: JobPayload): Promise<string> {
+  const shallow = await readFile(join(repository, 'shallow'), 'utf8').catch(() => '');
+  return `${git.sha} ${git.depth}\n${shallow}`;
+}
+
+/** As git would, each in a file; false where an earlier job left something in their way, which git will tell. */
+async function pointRefs(repository: string, refs: readonly string[], sha: string): Promise<boolean> {
+  try {
+    for (const ref of refs) {
+      await mkdir(dirname(join(repository, ref)), { recursive: true });
+      await writeFile(join(repository, ref), `${sha}\n`);
+    }
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What a repository keeps from job to job: objects, refs, and what speeds up the next checkout. */
-const KEPT = ['index', 'lfs', 'modules', 'objects', 'packed-refs', 'refs', 'shallow'];
+const KEPT = [FETCHED, 'index', 'lfs', 'modules', 'objects', 'packed-refs', 'refs', 'shallow'];
 
 /**
  * Takes out of a repository all that an earlier job may have left to act in this one: configuration (commands in `core.fsmonitor`,

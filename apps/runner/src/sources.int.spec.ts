@@ -106,6 +106,60 @@ test('a job gets its commit from a repository that asks for its token, and the t
   await expect(stat(`${checkout}.tmp`)).rejects.toThrow('ENOENT');
 });
 
+describe('the next job of the same commit', () => {
+  const of = (pipeline: number, depth = 1) => ({
+    git: {
+      depth,
+      refspecs: [`refs/pipelines/${pipeline}`, 'refs/remotes/origin/main'].map(
+        (ref) => `+refs/pipelines/${pipeline}:${ref}`,
+      ),
+    },
+  });
+
+  test('finds it in the checkout, asks nobody, and sees what the first one saw', async () => {
+    await run(['echo changed > file; touch left', 'git update-ref refs/remotes/origin/main HEAD~0'], {}, of(1));
+    expect(challenges).toBeGreaterThan(0);
+    challenges = 0;
+    // A ref that the host does not have: it is not asked.
+    const look = [
+      'cat file; echo',
+      'ls -A',
+      'git for-each-ref --format="%(refname) %(objectname)"',
+      'git fsck --strict',
+    ];
+    const job = await run(look, {}, of(7));
+    expect(job.final).toMatchObject({ state: 'success' });
+    expect(challenges).toBe(0);
+    expect(job.text).toContain('\nsecond\n');
+    expect(job.text).not.toContain('\nleft\n');
+    expect(job.text).toContain(`refs/pipelines/7 ${commits[1]}\n`);
+    expect(job.text).toContain(`refs/remotes/origin/main ${commits[1]}\n`);
+  });
+
+  test('fetches where it wants more history, or the history was changed', async () => {
+    await run(['true'], {}, of(1));
+    challenges = 0;
+    const deeper = await run(
+      ['git rev-list --count HEAD', 'rm .git/shallow; git fetch -q --depth 1 origin HEAD'],
+      {},
+      of(1, 2),
+    );
+    expect(deeper.text).toContain('\n2\n');
+    expect(challenges).toBeGreaterThan(0);
+    challenges = 0;
+    expect((await run(['git rev-list --count HEAD'], {}, of(1, 2))).text).toContain('\n2\n');
+    expect(challenges).toBeGreaterThan(0);
+  });
+
+  test('starts anew where objects are missing', async () => {
+    await run(['find .git/objects -type f -delete'], {}, of(1));
+    const job = await run(['cat file; echo'], {}, of(1));
+    expect(job.final).toMatchObject({ state: 'success' });
+    expect(job.text).toContain('starting from an empty directory');
+    expect(job.text).toContain('\nsecond\n');
+  });
+});
+
 test('the next job fetches into the same checkout, cleaned of what the first left to act in it', async () => {
   await run([
     'touch left; mkdir -p .git/hooks',
