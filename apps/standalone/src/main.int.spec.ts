@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { until } from '../../../libs/messaging/src/testing/until.js';
 
 // What `npm start` runs once everything is built.
 const main = fileURLToPath(new URL('../../../dist/apps/standalone/src/main.js', import.meta.url));
@@ -35,6 +36,17 @@ async function untilRunning(started: Started): Promise<string> {
   while (!started.printed().includes('Ctrl-C stops it.'))
     await Promise.race([once(started.process.stdout!, 'data'), ended]);
   return /http:\/\/127\.0\.0\.1:\d+/.exec(started.printed())![0];
+}
+
+/** The process of the built-in runner, where there is one. */
+function runnerOf(parent: number): number | undefined {
+  return readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8')
+    .split(' ')
+    .filter(Boolean)
+    .map(Number)
+    .find(
+      (pid) => existsSync(`/proc/${pid}`) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('built-in-runner'),
+    );
 }
 
 describe('npm start', () => {
@@ -79,6 +91,21 @@ describe('npm start', () => {
     await running.exit;
     running = start({ DATA_DIR: directory });
     await untilRunning(running);
+  });
+
+  it('starts its runner again when that ends, and leaves none behind when it is killed itself', async () => {
+    running = start({ DATA_DIR: directory, RUNNER_CONCURRENCY: '1', LOG_LEVEL: 'info' });
+    await untilRunning(running);
+    const first = await until('the runner to be there', () => runnerOf(running!.process.pid!));
+    expect(readFileSync(`/proc/${first}/environ`, 'utf8')).not.toMatch(/TOKEN|SECRET|glrt-/);
+    process.kill(first, 'SIGKILL');
+    const second = await until('another runner', () => {
+      const pid = runnerOf(running!.process.pid!);
+      return pid !== first && pid;
+    });
+    expect(running.printed()).toContain('the built-in runner ended (SIGKILL) and is started again');
+    running.process.kill('SIGKILL');
+    await until('the runner to be gone', () => !existsSync(`/proc/${second}`));
   });
 
   it('says which port is taken, and leaves nothing behind', async () => {
