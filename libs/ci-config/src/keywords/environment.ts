@@ -9,6 +9,7 @@ const keys = new Set(['name', 'url', 'action', 'auto_stop_in', 'kubernetes', 'on
 const actions = ['start', 'stop', 'prepare', 'verify', 'access'];
 const tiers = ['production', 'staging', 'testing', 'development', 'other'];
 const longestName = 255;
+const wellFormedName = /^[a-zA-Z0-9_${}. -]([a-zA-Z0-9_/${}. -]*[a-zA-Z0-9_${}. -])?$/;
 
 /** `environment`: a name, or a map that has one; `action` is `start` when not said. */
 export function readEnvironment(place: Place): Environment | undefined {
@@ -48,6 +49,11 @@ export function readEnvironment(place: Place): Environment | undefined {
 
 function named(place: Place, environment: Environment): Environment {
   if (environment.name.trim() === '') place.problem("name can't be blank", 'name');
+  else if (!wellFormedName.test(environment.name))
+    place.problem(
+      "name can contain only letters, digits, '-', '_', '/', '$', '{', '}', '.', and spaces, but it cannot start or end with '/'",
+      'name',
+    );
   if (environment.name.length > longestName)
     place.problem(`name is too long (maximum is ${longestName} characters)`, 'name');
   return environment;
