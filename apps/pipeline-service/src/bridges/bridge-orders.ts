@@ -25,6 +25,8 @@ export type BridgeFailure =
 
 /** A child may have children, and these may not. */
 const deepestChild = 2;
+/** How often pipelines that start each other may come by the same project and ref. */
+const mostVisits = 2;
 /** Pipelines that may come of one. */
 const largestFamily = 1_000;
 
@@ -121,10 +123,20 @@ function depthOf(chain: Upstream[]): number {
   return first === -1 ? chain.length : first;
 }
 
-/** The same project, ref and source once more: it would go round for ever. */
-function hasLoop(chain: Upstream[]): boolean {
-  const stations = chain.map(({ projectId, ref, source }) => `${projectId} ${source} ${ref}`);
-  return new Set(stations).size < stations.length;
+/**
+ * The same project, ref and source for the third time: it would go round for ever. Once around may be meant, and children stand beside their
+ * parents rather than on the way (GitLab's `has_cyclic_dependency?`).
+ */
+export function hasLoop(chain: readonly Upstream[]): boolean {
+  const visits = new Map<string, number>();
+  for (const { projectId, ref, source } of chain) {
+    if (source === 'parent_pipeline') continue;
+    const station = `${projectId} ${source} ${ref}`;
+    const times = (visits.get(station) ?? 0) + 1;
+    if (times > mostVisits) return true;
+    visits.set(station, times);
+  }
+  return false;
 }
 
 function fullRef({ pipeline: { ref, tag } }: PipelineJob): string {
