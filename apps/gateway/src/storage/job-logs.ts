@@ -30,7 +30,9 @@ export class JobLogs {
 
   /** Bytes stored; 0 when there is no log. */
   async size(jobId: number): Promise<number> {
-    return (await this.#packedLength(jobId)) ?? (await this.live.size(jobId));
+    const packed = await this.#packedLength(jobId);
+    // Neither may mean that it was packed between the two looks.
+    return packed ?? ((await this.live.size(jobId)) || ((await this.#packedLength(jobId)) ?? 0));
   }
 
   /** Bytes of a log that still grows, from `start` to `end`, or of a packed one; they must be there. */

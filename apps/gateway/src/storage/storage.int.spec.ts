@@ -147,6 +147,17 @@ describe.each(['a directory', 'a bucket'])('%s', (place) => {
       expect(gunzipSync(await buffer(packed!.content)).toString()).toBe(log);
     });
 
+    it('has its size also for whoever looks while it is packed', async () => {
+      await logs.append(job, 0, Buffer.from('a line\n'));
+      const live = liveLogsIn(storage);
+      const size = live.size.bind(live);
+      live.size = async (jobId) => {
+        await logs.pack(jobId);
+        return size(jobId);
+      };
+      expect(await new JobLogs(live, storage).size(job)).toBe(7);
+    });
+
     it('is gone when it is deleted, packed or not', async () => {
       await append(0, 'one');
       await append(3, 'two');
