@@ -40,6 +40,8 @@ export interface CiConfig {
   warnings: string[];
   /** Some rule asks which files exist: `PipelineContext.listFiles` will be called. */
   usesFileList: boolean;
+  /** Some rule asks which files exist in another project: `PipelineContext.filesOf` will be called. */
+  usesOtherProjects: boolean;
   /** Some rule has `compare_to`: `PipelineContext.changedSince` will be called. */
   usesCompareTo: boolean;
   limits: Limits;

@@ -62,12 +62,14 @@ test.each(cases)('%s', (name) => {
   const text = readFileSync(join(folder, `${name}.yml`), 'utf8');
   const golden = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as GoldenCase;
   const shown = golden.runs.map(({ inputs, context: { files = [], ...changes } = {}, expected }) => {
-    const context = triggered({ ...changes, listFiles: () => files });
+    const filesIn = (project: string, ref: string | null) =>
+      projectOf(golden, ref === null ? project : `${project}@${ref}`);
+    const context = triggered({ ...changes, listFiles: () => files, filesOf: (...at) => pathsOf(filesIn(...at)) });
     const variables = [...context.predefined, ...context.projectVariables, ...context.pipelineVariables];
     const parsed = parseConfig(text, {
       ...filesOf(golden.files ?? {}, { variables, changedFiles: context.changedFiles }),
       ...(inputs && { inputs }),
-      openProject: (project, ref) => projectOf(golden, ref === null ? project : `${project}@${ref}`),
+      openProject: filesIn,
     });
     return show(parsed, parsed.ok ? planPipeline(parsed.config, context) : null, expected);
   });
@@ -77,6 +79,10 @@ test.each(cases)('%s', (name) => {
 function projectOf({ projects = {} }: GoldenCase, name: string) {
   const project = projects[name] ?? 'no such project';
   return typeof project === 'string' ? project : filesOf(project);
+}
+
+function pathsOf(project: ReturnType<typeof projectOf>) {
+  return typeof project === 'string' ? project : (project.listFiles() ?? []);
 }
 
 /** What came of the case, cut down to what it speaks of. */

@@ -128,10 +128,6 @@ describe('what GitLab knows and this server does not do', () => {
       'jobs:x:needs:need:project is not supported by this server',
     ],
     ['x: {run: [{name: a}]}', 'jobs:x run is not supported by this server'],
-    [
-      'x: {script: a, rules: [{exists: {paths: [a], project: g/p}}]}',
-      'jobs:x:rules:rule:exists project is not supported by this server',
-    ],
   ])('%s', (text, expected) => expect(firstOf(text)).toBe(expected));
 
   test('a header without inputs is fine', () => expect(firstOf('spec: {}\n---\nx: {script: a}')).toBeUndefined());

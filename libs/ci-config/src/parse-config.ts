@@ -128,10 +128,11 @@ function readJobs(root: Place, merged: YamlMap, defaults: DefaultKeywords, limit
 function usesOf(
   jobs: readonly ConfiguredJob[],
   workflow: CiConfig['workflow'],
-): { usesFileList: boolean; usesCompareTo: boolean } {
+): Pick<CiConfig, 'usesFileList' | 'usesOtherProjects' | 'usesCompareTo'> {
   const rules = [...(workflow.rules ?? []), ...jobs.flatMap((job) => job.rules ?? [])];
   return {
-    usesFileList: rules.some((rule) => rule.exists !== undefined),
+    usesFileList: rules.some((rule) => rule.exists !== undefined && rule.exists.project === undefined),
+    usesOtherProjects: rules.some((rule) => rule.exists?.project !== undefined),
     usesCompareTo: rules.some((rule) => rule.changes?.compareTo !== undefined),
   };
 }

@@ -1,3 +1,4 @@
+import type { ProjectRefusal } from './config-files.js';
 import type { AutoCancel, Job, Variable } from './job.js';
 
 /** Circumstances of one pipeline, all as values: nothing is looked up while planning. */
@@ -20,6 +21,8 @@ export interface PipelineContext {
   pipelineVariables: readonly Variable[];
   /** Paths of all files at the commit; asked only when `CiConfig.usesFileList`. */
   listFiles: () => readonly string[];
+  /** The same of another project at a ref, or, with null, at the head of its default branch; asked only when `CiConfig.usesOtherProjects`. */
+  filesOf?: (project: string, ref: string | null) => readonly string[] | ProjectRefusal;
   /** Changed paths of a push to an existing branch; null = cannot be known, as for every triggered pipeline. */
   changedFiles: readonly string[] | null;
   /** Paths changed since the merge base with a ref, null when there is no such ref; asked only when `CiConfig.usesCompareTo`. */

@@ -38,6 +38,11 @@ beforeAll(async () => {
     'no-ref': include('group/templates', { ref: 'gone' }),
     'no-commit': include('group/templates', { ref: '0123456789'.repeat(4) }),
     'no-file': include('group/templates', { file: 'gone.yml' }),
+    'looks-there': JSON.stringify({
+      here: { script: ['make'] },
+      there: { script: ['make'], rules: [{ exists: { paths: ['ci/jobs.yml'], project: '$THERE', ref: 'v1' } }] },
+      nowhere: { script: ['make'], rules: [{ exists: { paths: ['ci/gone.yml'], project: '$THERE' } }] },
+    }),
   };
   for (const [branch, config] of Object.entries(branches)) {
     await app.repository.git('checkout', '--quiet', '-b', branch, 'main');
@@ -112,6 +117,15 @@ describe('include:project', () => {
     ['no-file', 'Project `group/templates` file `gone.yml` does not exist!'],
   ])('says that there is %s', async (ref, message) => {
     expect(await refused(trigger('reporter', ref))).toBe(message);
+  });
+
+  it('is looked into by rules:exists:project too, as far as the user may read it', async () => {
+    const look = (who: string, THERE = 'group/templates') => trigger(who, 'looks-there', { THERE });
+    const noProject = (path: string) =>
+      `Failed to parse rule for there: rules:exists:project \`${path}\` is not a valid project path`;
+    expect(await jobsOf(look('reporter'))).toEqual(['here', 'there']);
+    expect(await refused(look('stranger'))).toBe(noProject('group/templates'));
+    expect(await refused(look('reporter', 'group/nowhere'))).toBe(noProject('group/nowhere'));
   });
 
   it('is checked by CI Lint as whoever asks', async () => {

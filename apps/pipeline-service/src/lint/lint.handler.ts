@@ -6,14 +6,12 @@ import {
   type ParsedConfig,
   type PipelineContext,
   type Plan,
-  planPipeline,
   type Problem,
 } from '#libs/ci-config';
 import { apiVersion, LintConfig, type LintFacts, type LintJobFacts, projectNotFound, Refusal } from '#libs/contracts';
 import { MessagePattern } from '#libs/messaging';
 import { PipelineServiceConfig } from '../config.js';
 import { CiConfigs, type IncludeContext } from '../pipelines/ci-configs.js';
-import { planAt } from '../pipelines/planned-changes.js';
 import { planningContext } from '../pipelines/planning-context.js';
 import { noSha } from '../pipelines/predefined-variables.js';
 import { unsupportedIn } from '../pipelines/unsupported-jobs.js';
@@ -64,7 +62,7 @@ export class LintHandler {
     const { parsed } = await this.configs.compile(address, sha, text, including(request, context));
     const paths = await this.configs.paths(address, sha, parsed);
     const plan = parsed.ok
-      ? await planAt(this.repositories, { address, sha }, parsed.config, { ...context, listFiles: () => paths })
+      ? await this.configs.plan(address, sha, parsed.config, { ...context, listFiles: () => paths }, request.actor)
       : null;
     return lintFacts(parsed, plan, request, { project: project.path, sha });
   }
@@ -74,7 +72,7 @@ export class LintHandler {
     if (request.content == null || request.dryRun) throw new RefNotFound();
     const context = this.#context(request, project, unborn(project.defaultBranch));
     const { parsed } = await this.configs.compile(null, noSha, request.content, including(request, context));
-    const plan = parsed.ok ? planPipeline(parsed.config, context) : null;
+    const plan = parsed.ok ? await this.configs.plan(null, noSha, parsed.config, context, request.actor) : null;
     return lintFacts(parsed, plan, request, { project: project.path, sha: null });
   }
 

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import {
+  type CiConfig,
   type ConfigFiles,
   noFiles,
   parseConfig,
   type ParsedConfig,
   type PipelineContext,
+  type Plan,
   type ProjectRefusal,
   type WantedFiles,
 } from '#libs/ci-config';
@@ -14,6 +16,7 @@ import type { RepositoryAddress } from '../repositories/repository-address.js';
 import { CommitNotFound, FileTooLarge } from '../repositories/repository-errors.js';
 import { CommitFiles } from './commit-files.js';
 import type { IncludedProjects, Reader } from './included-projects.js';
+import { planAtCommit } from './plan-at-commit.js';
 
 /** What decides what a file becomes, besides other files. */
 export interface IncludeContext extends Pick<PipelineContext, 'predefined' | 'projectVariables' | 'pipelineVariables'> {
@@ -142,6 +145,27 @@ export class CiConfigs {
   /** The paths that a configuration's rules look at, none where they do not. */
   async paths(address: RepositoryAddress, sha: string, parsed: ParsedConfig): Promise<readonly string[]> {
     return parsed.ok && parsed.config.usesFileList ? this.repositories.listFiles(address, sha) : [];
+  }
+
+  /**
+   * Plans a pipeline of a configuration at a commit.
+   * @param address null: there is no repository
+   * @param reader as whom files of other projects are looked for
+   * @throws RepositoryUnreadable
+   */
+  plan(
+    address: RepositoryAddress | null,
+    sha: string,
+    config: CiConfig,
+    context: PipelineContext,
+    reader: Reader,
+  ): Promise<Plan> {
+    const changedSince = async (ref: string): Promise<string[] | null> => {
+      const base = address && (await this.repositories.commitNamed(address, ref));
+      return address && base ? this.repositories.changedPaths(address, base, sha) : null;
+    };
+    const filesOf = (project: string, ref: string | null) => this.projects.paths(project, ref, reader);
+    return planAtCommit({ changedSince, filesOf }, config, context);
   }
 
   async #read(

@@ -5,7 +5,7 @@ import { PublishFailed, RequestTimeout } from '#libs/messaging';
 import { Accounts } from '../accounts.js';
 import { type ProjectForCreation, ProjectReader } from '../projects/project-reader.js';
 import { Repositories } from '../repositories/repositories.js';
-import { RepositoryUnreadable } from '../repositories/repository-errors.js';
+import { CommitNotFound, RepositoryUnreadable } from '../repositories/repository-errors.js';
 import { CommitFiles } from './commit-files.js';
 
 /** As whom other projects are read. */
@@ -34,6 +34,19 @@ export class IncludedProjects {
     if (!project.address) return 'no such ref';
     const sha = await this.repositories.commitNamed(project.address, ref ?? project.defaultBranch);
     return sha === null ? 'no such ref' : new CommitFiles(this.repositories, project.address, sha);
+  }
+
+  /** Paths of all files of another project, as `open` finds it. */
+  async paths(path: string, ref: string | null, reader: Reader): Promise<readonly string[] | ProjectRefusal> {
+    const opened = await this.open(path, ref, reader);
+    if (typeof opened === 'string') return opened;
+    try {
+      await opened.read({ files: [], fileList: true });
+    } catch (error) {
+      if (error instanceof CommitNotFound) return 'no such ref';
+      throw error;
+    }
+    return opened.listFiles() ?? [];
   }
 
   /** Whoever may read the repository: everybody here is signed in, so only private projects ask for a membership. */

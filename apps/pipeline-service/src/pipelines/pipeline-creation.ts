@@ -19,7 +19,6 @@ import {
 import type { CreatedPipelines, Decision, PlannedPipeline } from './created-pipelines.repository.js';
 import { isTooOld, tooOldMessage } from './outcome-life.js';
 import { keepsFailedPipeline, type PipelineOrder } from './pipeline-order.js';
-import { planAt } from './planned-changes.js';
 import { planningContext } from './planning-context.js';
 import { planOf } from './plans.repository.js';
 import type { Server } from './predefined-variables.js';
@@ -144,8 +143,9 @@ export class PipelineCreation {
       pipeline.iid = await this.takeIid(project.id);
       context.predefined = [...context.predefined, { key: 'CI_PIPELINE_IID', value: String(pipeline.iid) }];
     }
-    const at = { address: project.address, sha: resolved.sha };
-    const plan = await planAt(this.repositories, at, file.parsed.config, { ...context, listFiles: () => file.paths });
+    const { config } = file.parsed;
+    const planning = { ...context, listFiles: () => file.paths };
+    const plan = await this.configs.plan(project.address, resolved.sha, config, planning, order.actor);
     return decideByPlan(order, project, pipeline, plan);
   }
 

@@ -1,4 +1,4 @@
-import type { ConfigFiles, IncludedFile, RepositoryFiles, WantedFiles } from '../config-files.js';
+import type { ConfigFiles, IncludedFile, ProjectRefusal, RepositoryFiles, WantedFiles } from '../config-files.js';
 import { ConfigError } from '../config-error.js';
 import { Patterns } from '../expressions/pattern.js';
 import { applyInputs, splitHeader, type Documents } from '../inputs/header.js';
@@ -52,6 +52,7 @@ interface Target {
 const kinds = ['local', 'project', 'remote', 'template', 'artifact', 'component'] as const;
 const keysOf = { local: ['local', 'inputs', 'rules'], project: ['project', 'file', 'ref', 'inputs', 'rules'] } as const;
 const inputsAtMost = 20;
+const unread: RepositoryFiles = { readFile: () => undefined, listFiles: () => undefined };
 
 /**
  * Steps 1 to 3 of ci-config.md §0 after the YAML is read: inputs put in, and the key `include` replaced by the merged content of
@@ -138,6 +139,7 @@ class Includer {
     checks.throwFirst();
     const paths = new PathMatcher({
       listFiles: () => this.list(origin),
+      filesOf: this.including.files.openProject && ((project, ref) => this.listProject(project, ref)),
       changedFiles: this.including.files.changedFiles,
     });
     const lookup = (key: string) => this.find(key)?.value;
@@ -192,7 +194,6 @@ class Includer {
       );
     if (opened === 'no such ref')
       this.fail(`Project \`${project.path}\` reference \`${project.ref ?? 'HEAD'}\` does not exist!`, position);
-    const unread: RepositoryFiles = { readFile: () => undefined, listFiles: () => undefined };
     for (const path of paths)
       yield {
         path: this.expand(path, position).replace(/^\//, ''),
@@ -204,6 +205,11 @@ class Includer {
   private expand(text: string, position: Position | undefined): string {
     const expanded = expandOnce(text, (key) => this.find(key)?.value, 'remove');
     return expanded.ok ? expanded.text : this.fail(expanded.error, position);
+  }
+
+  private listProject(path: string, ref: string | null): readonly string[] | ProjectRefusal {
+    const opened = this.including.files.openProject?.(path, ref) ?? unread;
+    return typeof opened === 'string' ? opened : this.list({ files: opened, project: { path, ref } });
   }
 
   private list(origin: Origin): readonly string[] {

@@ -20,7 +20,7 @@ type InPipeline = Extract<PlannedJob, { job: Job }>;
 
 /**
  * Steps 10–13 of ci-config.md §0: the configuration and one pipeline's circumstances in, its jobs or the reason for none out.
- * Pure; calls back only for what `CiConfig.usesFileList` and `usesCompareTo` announce. Jobs come in order of stages; the stages
+ * Pure; calls back only for what `CiConfig.usesFileList` and its like announce. Jobs come in order of stages; the stages
  * listed are those that have jobs.
  */
 export function planPipeline(config: CiConfig, context: PipelineContext): Plan {

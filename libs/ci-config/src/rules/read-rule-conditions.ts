@@ -1,7 +1,7 @@
 import { parseExpression, type Expression } from '../expressions/expression.js';
 import type { Patterns } from '../expressions/pattern.js';
 import { ExpressionSyntaxError } from '../expressions/tokens.js';
-import { flattenList, isTextList } from '../keywords/texts.js';
+import { flattenList, isTextList, readText } from '../keywords/texts.js';
 import type { Place } from '../keywords/place.js';
 import { YamlMap, isScalar, scalarText, type Value } from '../yaml/values.js';
 import type { RuleConditions } from './rule-conditions.js';
@@ -100,12 +100,14 @@ function readChanges(place: Place): { paths: string[]; compareTo?: string } {
   return typeof compareTo === 'string' ? { paths, compareTo } : { paths };
 }
 
-function readExists(place: Place): { paths: string[] } {
+function readExists(place: Place): NonNullable<RuleConditions['exists']> {
   if (typeof place.value === 'string') return { paths: [place.value] };
   if (!(place.value instanceof YamlMap)) return { paths: readPaths(place) };
   place.checkKeys(existsKeys);
-  place.refuseKeys(['project', 'ref']);
-  return { paths: readPaths(place.child('paths')) };
+  const project = readText(place, 'project');
+  const ref = readText(place, 'ref');
+  if (!project && (place.has('ref') || project === '')) place.problem("project can't be blank", 'project');
+  return { paths: readPaths(place.child('paths')), ...(project && { project }), ...(ref && { ref }) };
 }
 
 function readPaths(place: Place): string[] {

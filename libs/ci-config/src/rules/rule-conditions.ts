@@ -6,7 +6,8 @@ import { expandText, type FindVariable } from '../variables/expand-variables.js'
 export interface RuleConditions {
   if?: { text: string; expression: Expression };
   changes?: { paths: string[]; compareTo?: string };
-  exists?: { paths: string[] };
+  /** In another project where one is named, at a ref or at the head of its default branch. */
+  exists?: { paths: string[]; project?: string; ref?: string };
   when?: string;
   /** How people are told which rule decided. */
   text: string;
@@ -26,9 +27,20 @@ export function ruleApplies(rule: RuleConditions, circumstances: RuleCircumstanc
     const changed = hasChanges(rule.changes, circumstances);
     if (changed !== true) return changed;
   }
-  if (!rule.exists) return true;
-  const patterns = expandAll(rule.exists.paths, circumstances.find);
-  return 'error' in patterns ? patterns : circumstances.paths.exist(patterns.texts);
+  return rule.exists ? doExist(rule.exists, circumstances) : true;
+}
+
+function doExist(
+  { paths: written, project, ref }: NonNullable<RuleConditions['exists']>,
+  { find, paths }: RuleCircumstances,
+): boolean | { error: string } {
+  const patterns = expandAll(written, find);
+  if ('error' in patterns) return patterns;
+  if (project === undefined) return paths.exist(patterns.texts);
+  const where = expandAll(ref === undefined ? [project] : [project, ref], find);
+  if ('error' in where) return where;
+  const [path = '', at = null] = where.texts;
+  return paths.existIn(path, at, patterns.texts);
 }
 
 function hasChanges(
