@@ -43,6 +43,7 @@ export type { CiConfig, ParsedConfig } from './ci-config.js';
 export { compile } from './compile.js';
 export { mergedYaml, parseConfig } from './parse-config.js';
 export { compileGlob, type PathTest } from './paths/glob.js';
+export { isEnvironmentName } from './keywords/environment.js';
 export { parseDuration } from './keywords/duration.js';
 export type { DescribedVariable } from './keywords/variables.js';
 export { jobPredefinedVariables, type JobOutline } from './planning/pipeline-variables.js';

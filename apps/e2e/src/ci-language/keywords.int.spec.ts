@@ -29,6 +29,11 @@ stop:
   when: manual
   environment: { name: review/$WHO, action: stop }
 `,
+  misdeploys: `
+nowhere: { script: ['true'], environment: { name: $NOT_THERE } }
+odd: { script: ['true'], environment: { name: 'review/$ODD' } }
+trap: { script: ['true'], environment: { name: trap, url: 'javascript:alert(1)' } }
+`,
   delayed: `
 build: { stage: build, script: [echo built] }
 later: { stage: test, script: [echo later], when: delayed, start_in: 2 seconds }
@@ -97,6 +102,16 @@ describe('environment', () => {
     expect(await app.get(`/environments/${environment.id}`)).toMatchObject({ state: 'stopped' });
     expect(await app.get('/environments?states=available')).toEqual([]);
     expect(await app.get('/environments?search=ADA')).toMatchObject([{ name: 'review/Ada' }]);
+  });
+
+  it('is not made of what its variables make no name, and leads nowhere but to an address', async () => {
+    const { id } = await app.trigger('misdeploys', { ODD: '<b>' });
+    for (const name of ['nowhere', 'odd']) {
+      await app.jobIs(id, name, 'failed');
+      expect((await app.jobs(id))[name]).toMatchObject({ failure_reason: 'environment_creation_failure' });
+    }
+    await app.jobIs(id, 'trap', 'success');
+    expect(await app.get('/environments?states=available')).toMatchObject([{ name: 'trap', external_url: null }]);
   });
 });
 

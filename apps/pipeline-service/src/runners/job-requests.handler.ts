@@ -9,12 +9,14 @@ import {
   RequestJob,
   ReturnJob,
 } from '#libs/contracts';
+import { isEnvironmentName } from '#libs/ci-config';
 import { MessagePattern } from '#libs/messaging';
 import { Outbox } from '#libs/persistence';
 import { DataSource } from 'typeorm';
 import { dependenciesOf, type EarlierJob, MissingDependency, readEarlierJobs } from '../artifacts/job-dependencies.js';
 import { pipelineDependencies } from '../artifacts/pipeline-dependencies.js';
 import { PipelineServiceConfig } from '../config.js';
+import { ImpossibleEnvironment, safeAddress } from '../environments/environment-faults.js';
 import { Log } from '../log.js';
 import { noteEnvironment } from '../environments/environments.repository.js';
 import { finishJob } from '../pipelines/finish-job.js';
@@ -84,6 +86,9 @@ export class JobRequestsHandler {
       let payload: ReturnType<typeof jobPayload>;
       try {
         if (others instanceof MissingDependency) throw others;
+        const { environment } = job.definition;
+        if (environment && !isEnvironmentName(environment.name))
+          throw new ImpossibleEnvironment(`No environment may be called '${environment.name}'`);
         const dependencies = [...dependenciesOf(job.definition, earlier), ...others];
         const cacheKeys = await this.#cacheKeys(job, project);
         payload = jobPayload({ ...job, dependencies, cacheKeys }, project, {
@@ -94,7 +99,7 @@ export class JobRequestsHandler {
         });
       } catch (error) {
         this.log.warn({ err: error, job: jobId }, 'a job could not be handed out');
-        const failureReason = error instanceof MissingDependency ? 'missing_dependency_failure' : 'scheduler_failure';
+        const failureReason = failureReasonOf(error);
         await this.outbox.transaction(async (manager, say) => {
           await finishJob(manager, say, jobId, { success: false, failureReason }, now);
           // Its token is the next one's now.
@@ -113,7 +118,8 @@ export class JobRequestsHandler {
     if (!environment) return;
     const variables = payload['variables'] as SentVariable[];
     const valueOf = (key: string) => variables.find((variable) => variable.key === key)?.value ?? null;
-    const known = { tier: valueOf('CI_ENVIRONMENT_TIER') ?? 'other', url: valueOf('CI_ENVIRONMENT_URL') };
+    const url = safeAddress(valueOf('CI_ENVIRONMENT_URL') ?? '');
+    const known = { tier: valueOf('CI_ENVIRONMENT_TIER') ?? 'other', url };
     await noteEnvironment(this.database, job, environment, known, now);
   }
 
@@ -177,4 +183,10 @@ export class JobRequestsHandler {
   listWaiting(): Promise<(JobOutline & { count: number })[]> {
     return listWaiting(this.database);
   }
+}
+
+/** Why a job fails that could not be handed out, in GitLab's words. */
+function failureReasonOf(error: unknown): string {
+  if (error instanceof MissingDependency) return 'missing_dependency_failure';
+  return error instanceof ImpossibleEnvironment ? 'environment_creation_failure' : 'scheduler_failure';
 }

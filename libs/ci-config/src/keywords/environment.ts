@@ -11,6 +11,11 @@ const tiers = ['production', 'staging', 'testing', 'development', 'other'];
 const longestName = 255;
 const wellFormedName = /^[a-zA-Z0-9_${}. -]([a-zA-Z0-9_/${}. -]*[a-zA-Z0-9_${}. -])?$/;
 
+/** Whether a name is one that GitLab gives to environments. Variables in it may become anything, so ask again when they are put in. */
+export function isEnvironmentName(name: string): boolean {
+  return name.length <= longestName && wellFormedName.test(name) && name.trim() !== '';
+}
+
 /** `environment`: a name, or a map that has one; `action` is `start` when not said. */
 export function readEnvironment(place: Place): Environment | undefined {
   if (typeof place.value === 'string') return named(place, { name: place.value, action: 'start' });
