@@ -172,6 +172,10 @@ export function readJob(
 
 /** A job with a script, or one that starts another pipeline; null, after a note, for what is neither. */
 function kindOf(place: Place, name: string): 'script' | 'trigger' | null {
+  if (name.trim() === '') {
+    place.problem("name can't be blank");
+    return null;
+  }
   if (name.length > longestName) {
     place.problem(`name is too long (maximum is ${longestName} characters)`);
     return null;
