@@ -57,6 +57,15 @@ export const router = createRouter({
   scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? false : { top: 0 }),
 });
 
+/** Begins to load the scripts of a page before it is gone to. */
+export function loadPage(path: string): void {
+  for (const { components } of router.resolve(path).matched) {
+    const load = components?.['default'] as (() => Promise<unknown>) | undefined;
+    // A page that cannot be loaded says so when it is gone to.
+    void load?.().catch(() => undefined);
+  }
+}
+
 router.beforeEach((to) => {
   if (to.meta.open || session.value) return true;
   return { path: '/users/sign_in', query: to.path === '/' ? {} : { from: to.fullPath } };

@@ -1,4 +1,4 @@
-import { findLines, JobLog, shownLines } from './job-log.js';
+import { JobLog, markedSpans } from './job-log.js';
 
 function read(...chunks: string[]): JobLog {
   const log = new JobLog();
@@ -6,8 +6,9 @@ function read(...chunks: string[]): JobLog {
   log.end();
   return log;
 }
-const texts = (log: JobLog) => log.lines.map(({ spans }) => spans.map(({ text }) => text).join(''));
-const shown = (log: JobLog, folded: number[]) => shownLines(log, new Set(folded)).map((index) => texts(log)[index]);
+const lines = (log: JobLog) => Array.from({ length: log.size }, (_, index) => log.line(index));
+const texts = (log: JobLog) => lines(log).map(({ spans }) => spans.map(({ text }) => text).join(''));
+const shown = (log: JobLog, folded: number[]) => log.shown(new Set(folded)).map((index) => texts(log)[index]);
 
 const e = '\u001b';
 
@@ -23,7 +24,7 @@ test('the open line is not shown until it ends', () => {
 });
 
 test('colours are classes, and go on from line to line', () => {
-  const [first, second, third] = read(`${e}[31mred\nstill${e}[0m plain\n${e}[1mbold`).lines;
+  const [first, second, third] = lines(read(`${e}[31mred\nstill${e}[0m plain\n${e}[1mbold`));
   expect(first?.spans).toEqual([{ text: 'red', classes: 'ansi-red-fg' }]);
   expect(second?.spans).toEqual([
     { text: 'still', classes: 'ansi-red-fg' },
@@ -37,6 +38,11 @@ test.each([
   ['windows\r', 'windows'],
   [`${e}]0;title\u0007text`, 'text'],
   [`${e}]8;;https://example.com${e}\\link${e}]8;;${e}\\`, 'link'],
+  [`${e}[2J${e}[1;1Hhome${e}(B${e}[?25l`, 'home'],
+  [`bell\u0007 and\b nul\0`, 'bell and nul'],
+  [`cut${e}[31`, 'cut'],
+  [`cut${e}]0;title`, 'cut'],
+  [`${e}`, ''],
   ['<b>&amp;</b>', '<b>&amp;</b>'],
 ])('%j is shown as %j', (line, text) => {
   expect(texts(read(line))).toEqual([text]);
@@ -51,7 +57,7 @@ test.each([
   ['38;2;1;2;3', 'ansi-black-fg'],
   ['94', 'ansi-bright-blue-fg'],
 ])('the colour %s is shown as %s', (code, classes) => {
-  expect(read(`${e}[${code}mx`).lines[0]?.spans).toEqual([{ text: 'x', classes }]);
+  expect(read(`${e}[${code}mx`).line(0).spans).toEqual([{ text: 'x', classes }]);
 });
 
 describe('sections', () => {
@@ -68,7 +74,7 @@ describe('sections', () => {
       { name: 'inner', parent: 0, folded: true, startedAt: 101, endedAt: 102 },
     ]);
     expect(texts(log)).toEqual(['before', 'Getting source', 'fetching', 'Inner', 'deep', 'after']);
-    expect(log.lines.map(({ heads }) => heads)).toEqual([-1, 0, -1, 1, -1, -1]);
+    expect(lines(log).map(({ heads }) => heads)).toEqual([-1, 0, -1, 1, -1, -1]);
   });
 
   test.each([
@@ -101,16 +107,34 @@ describe('sections', () => {
 
 test('search knows no case and looks across colours', () => {
   const log = read(`nothing\nthe ${e}[31mER${e}[0mROR here\nerror\n`);
-  expect(findLines(log.lines, 'error')).toEqual([1, 2]);
-  expect(findLines(log.lines, '')).toEqual([]);
+  expect(log.find('error')).toEqual([1, 2]);
+  expect(log.find('')).toEqual([]);
 });
 
-test('100,000 lines are read without quadratic work', () => {
-  const count = (lines: number) => {
+test('what was searched for is apart, in the looks that it has', () => {
+  const { spans } = read(`an ${e}[31mER${e}[0mror, Error`).line(0);
+  expect(markedSpans(spans, 'error').map(({ text, match }) => [text, match])).toEqual([
+    ['an ', false],
+    ['ER', true],
+    ['ror', true],
+    [', ', false],
+    ['Error', true],
+  ]);
+  expect(markedSpans(spans, '')).toEqual(spans.map((span) => ({ ...span, match: false })));
+});
+
+test('the last of 100,000 lines has the colour that the first began, and nothing is read twice', () => {
+  const cost = (count: number) => {
     const began = performance.now();
-    read(Array.from({ length: lines }, (_, index) => `${e}[32mline ${index}${e}[0m`).join('\n'));
+    const log = read(
+      `${e}[32m`,
+      ...Array.from({ length: count }, (_, index) => `${e}[1mline ${index}${e}[22m\n`),
+      'end',
+    );
+    expect(log.line(count).spans).toEqual([{ text: 'end', classes: 'ansi-green-fg' }]);
+    for (let index = count; index >= 0; index -= 10) log.line(index);
     return performance.now() - began;
   };
-  count(1_000);
-  expect(count(100_000) / Math.max(1, count(10_000))).toBeLessThan(60);
+  cost(1_000);
+  expect(cost(100_000) / Math.max(1, cost(10_000))).toBeLessThan(60);
 });

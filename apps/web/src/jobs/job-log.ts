@@ -1,18 +1,9 @@
-import Anser from 'anser';
-
-/** A piece of a line in one look. */
-export interface Span {
-  text: string;
-  /** Names of classes of log.css; empty for plain text. */
-  classes: string;
-}
+import { type Look, lookAfter, plain, type Span, spansOf } from './ansi.js';
 
 export interface Line {
   /** From 1, as links name it. */
   number: number;
   spans: Span[];
-  /** Index of the section that the line belongs to, the innermost; -1 for none. */
-  section: number;
   /** The section that the line is the heading of; -1 for none. */
   heads: number;
 }
@@ -30,25 +21,33 @@ export interface Section {
 }
 
 const mark = /^section_(start|end):(\d+):([\w.-]+)(?:\[([^\]\r\n]*)\])?\r/;
-/** Changes nothing. The parser gives what comes before a line's first escape sequence no look, not even the one of the line before. */
-const goOn = '\u001b[99m';
 const erase = '\u001b[0K';
-// Window titles, links and the like; they show nothing, and the parser of colours would print them.
-// oxlint-disable-next-line no-control-regex
-const osc = /\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)/g;
 
 /**
  * A job's log, read as it grows: lines with colours (runner-api.md §4), and the sections that fold. Colours go on from line to line, and a text
- * that a carriage return overwrites is not shown.
+ * that a carriage return overwrites is not shown. What comes is only cut into lines; how one looks is found out when it is asked for, since
+ * few of a hundred thousand are ever looked at.
  */
 export class JobLog {
-  readonly lines: Line[] = [];
   readonly sections: Section[] = [];
-  readonly #anser = new Anser();
+  readonly #texts: string[] = [];
+  /** Of each line the section that it belongs to, the innermost; -1 for none. */
+  readonly #sectionOf: number[] = [];
+  /** Sections by the lines that are their headings. */
+  readonly #headings = new Map<number, number>();
+  /** How each line begins, as far as that was asked for. */
+  readonly #looks: Look[] = [0];
+  /** What search looks through, as far as that was asked for. */
+  readonly #lowered: string[] = [];
   #rest = '';
   #open = -1;
   /** A section whose heading is what the line with its mark goes on with. */
   #heading = -1;
+
+  /** How many lines there are. */
+  get size(): number {
+    return this.#texts.length;
+  }
 
   /** Adds what came; its last line stays open until its end has come. */
   append(text: string): void {
@@ -63,15 +62,63 @@ export class JobLog {
     this.#rest = '';
   }
 
+  /** @param index from 0, below the size */
+  line(index: number): Line {
+    const [hidden, seen] = overwritten(this.#texts[index] ?? '');
+    return {
+      number: index + 1,
+      spans: spansOf(seen, lookAfter(hidden, this.#lookAt(index))),
+      heads: this.#headings.get(index) ?? -1,
+    };
+  }
+
+  /** The section around a line, for a heading the one around its own; -1 for none. */
+  sectionAround(index: number): number {
+    const heads = this.#headings.get(index);
+    return heads === undefined ? (this.#sectionOf[index] ?? -1) : (this.sections[heads]?.parent ?? -1);
+  }
+
+  /** Indices of the lines that are shown while some sections are folded; the headings of those stay. */
+  shown(folded: ReadonlySet<number>): number[] {
+    const hidden: boolean[] = [];
+    for (const [index, { parent }] of this.sections.entries())
+      hidden[index] = folded.has(index) || (parent >= 0 && (hidden[parent] ?? false));
+    const shown: number[] = [];
+    for (let index = 0; index < this.size; index++)
+      if (folded.size === 0 || !hidden[this.sectionAround(index)]) shown.push(index);
+    return shown;
+  }
+
+  /** Indices of the lines that hold a text, whatever its case. */
+  find(text: string): number[] {
+    const wanted = text.toLowerCase();
+    const found: number[] = [];
+    if (wanted === '') return found;
+    for (let index = 0; index < this.size; index++) {
+      const line = (this.#lowered[index] ??= plain(overwritten(this.#texts[index] ?? '')[1]).toLowerCase());
+      if (line.includes(wanted)) found.push(index);
+    }
+    return found;
+  }
+
+  #lookAt(index: number): Look {
+    for (let known = this.#looks.length; known <= index; known++)
+      this.#looks.push(lookAfter(this.#texts[known - 1] ?? '', this.#looks[known - 1] ?? 0));
+    return this.#looks[index] ?? 0;
+  }
+
   #add(raw: string): void {
-    const before = this.sections.length;
-    const text = this.#takeMarks(raw.replace(osc, ''));
-    const opened = this.sections.length > before;
-    // A line that was nothing but marks is none.
-    if (text === '' && raw !== '' && raw !== '\r' && !opened && raw.includes('section_')) return;
-    const heads = this.#heading;
+    let text = raw;
+    if (raw.includes('section_')) {
+      const before = this.sections.length;
+      text = this.#takeMarks(raw);
+      // A line that was nothing but marks is none.
+      if (text === '' && this.sections.length === before) return;
+    }
+    if (this.#heading >= 0) this.#headings.set(this.size, this.#heading);
     this.#heading = -1;
-    this.lines.push({ number: this.lines.length + 1, spans: this.#spans(visible(text)), section: this.#open, heads });
+    this.#sectionOf.push(this.#open);
+    this.#texts.push(text);
   }
 
   #takeMarks(text: string): string {
@@ -79,12 +126,11 @@ export class JobLog {
     for (;;) {
       const start = rest.startsWith(erase) ? rest.slice(erase.length) : rest;
       const found = mark.exec(start);
-      if (!found) return this.#heading >= 0 || start !== rest ? start : rest;
+      if (!found) return start;
       const [whole, kind, seconds, name = '', options = ''] = found;
       if (kind === 'start') this.#start(name, Number(seconds), options);
       else this.#finish(name, Number(seconds));
       rest = start.slice(whole.length);
-      if (rest.startsWith(erase)) rest = rest.slice(erase.length);
     }
   }
 
@@ -108,73 +154,36 @@ export class JobLog {
     this.#open = this.sections[index]?.parent ?? -1;
     this.#heading = -1;
   }
-
-  #spans(text: string): Span[] {
-    return this.#anser.ansiToJson(goOn + text, { use_classes: true, remove_empty: true }).map((piece) => ({
-      text: piece.content,
-      classes: [
-        ...(piece.fg ? [`${basic(piece.fg, piece.fg_truecolor)}-fg`] : []),
-        ...(piece.bg ? [`${basic(piece.bg, piece.bg_truecolor)}-bg`] : []),
-        ...piece.decorations.map((decoration) => `ansi-${decoration}`),
-      ].join(' '),
-    }));
-  }
-}
-
-const names = ['black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', 'white'];
-
-/** The class of one of the sixteen colours that style sheets know; of any other colour, that of the one that is most like it. */
-function basic(name: string, truecolor: string | null): string {
-  const palette = /^ansi-palette-(\d+)$/.exec(name);
-  if (palette) return nearest(paletteColor(Number(palette[1])));
-  if (name !== 'ansi-truecolor') return name;
-  return nearest((truecolor ?? '').split(',').map(Number));
-}
-
-/** The 6×6×6 cube and the greys behind it, as xterm has them. */
-function paletteColor(index: number): number[] {
-  if (index >= 232) return [0, 1, 2].map(() => 8 + (index - 232) * 10);
-  const cube = index - 16;
-  return [Math.floor(cube / 36), Math.floor(cube / 6) % 6, cube % 6].map((step) => (step === 0 ? 0 : 55 + step * 40));
-}
-
-function nearest(color: number[]): string {
-  const most = Math.max(...color);
-  // A part counts as lit when it is more than half as strong as the strongest one; the bits are red, green, blue.
-  const bits = color.reduce((sum, part, index) => sum + (part > most / 2 ? 1 << index : 0), 0);
-  return `ansi-${most > 192 ? 'bright-' : ''}${names[most < 48 ? 0 : bits]}`;
 }
 
 /** What a terminal would show of a line: only what comes after its last carriage return, unless that ends it. */
-function visible(line: string): string {
+function overwritten(line: string): [hidden: string, seen: string] {
+  if (!line.includes('\r')) return ['', line];
   const text = line.replace(/\r+$/, '');
-  return text.slice(text.lastIndexOf('\r') + 1).replaceAll(erase, '');
+  const cut = text.lastIndexOf('\r') + 1;
+  return [text.slice(0, cut), text.slice(cut)];
 }
 
-/** Indices of the lines that are shown while some sections are folded; the headings of those stay. */
-export function shownLines(log: Pick<JobLog, 'lines' | 'sections'>, folded: ReadonlySet<number>): number[] {
-  const hidden = log.sections.map(() => false);
-  for (const [index, { parent }] of log.sections.entries())
-    hidden[index] = folded.has(index) || (parent >= 0 && (hidden[parent] ?? false));
-  const shown: number[] = [];
-  for (const [index, { section, heads }] of log.lines.entries()) {
-    const around = heads >= 0 ? (log.sections[heads]?.parent ?? -1) : section;
-    if (around < 0 || !hidden[around]) shown.push(index);
-  }
-  return shown;
-}
-
-/** Indices of the lines that hold a text, whatever its case. */
-export function findLines(lines: readonly Line[], text: string): number[] {
-  const wanted = text.toLowerCase();
-  if (wanted === '') return [];
-  return lines.flatMap(({ spans }, index) =>
-    spans
-      .map((span) => span.text)
-      .join('')
-      .toLowerCase()
-      .includes(wanted)
-      ? [index]
-      : [],
-  );
+/** The same spans, with the pieces apart that are a text that was searched for. */
+export function markedSpans(spans: readonly Span[], wanted: string): (Span & { match: boolean })[] {
+  const sought = wanted.toLowerCase();
+  const whole = spans
+    .map(({ text }) => text)
+    .join('')
+    .toLowerCase();
+  const matches = new Set<number>();
+  for (let at = sought === '' ? -1 : whole.indexOf(sought); at >= 0; at = whole.indexOf(sought, at + sought.length))
+    for (let each = 0; each < sought.length; each++) matches.add(at + each);
+  let offset = 0;
+  return spans.flatMap(({ text, classes }) => {
+    const pieces: (Span & { match: boolean })[] = [];
+    for (const character of text) {
+      const match = matches.has(offset);
+      offset += character.length;
+      const last = pieces.at(-1);
+      if (last?.match === match) last.text += character;
+      else pieces.push({ text: character, classes, match });
+    }
+    return pieces;
+  });
 }

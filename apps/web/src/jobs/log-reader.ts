@@ -1,11 +1,7 @@
 import { api, send } from '../api/http.js';
 
-/** The part of a log that is new. */
-export interface LogPart {
-  text: string;
-  /** The log was erased or replaced: everything shown so far is void. */
-  fresh: boolean;
-}
+/** Takes a part of a log that is new. `fresh`: the log was erased or replaced, and everything before is void. */
+export type TakeLog = (text: string, fresh: boolean) => void;
 
 /** Reads a growing log: each call fetches what the calls before did not. Characters of several bytes are put together. */
 export class LogReader {
@@ -17,33 +13,43 @@ export class LogReader {
     this.#url = api(`projects/${projectId}/jobs/${jobId}/trace`);
   }
 
-  /** @throws ApiError */
-  async read(signal: AbortSignal): Promise<LogPart> {
+  /**
+   * Hands over what is new piece by piece, as it arrives.
+   * @throws ApiError
+   */
+  async read(signal: AbortSignal, take: TakeLog): Promise<void> {
     const response = await fetch(this.#url, {
       signal,
       credentials: 'same-origin',
       headers: this.#offset > 0 ? { Range: `bytes=${this.#offset}-` } : {},
     });
-    if (response.status === 416) return this.#unchanged(response, signal);
-    if (!response.ok) {
+    if (response.status === 416) return this.#unchanged(response, signal, take);
+    if (!response.ok || !response.body) {
       // For its words.
       await send('GET', this.#url, undefined, signal);
-      return { text: '', fresh: false };
+      return;
     }
-    const bytes = await response.arrayBuffer();
-    const fresh = response.status === 200 && this.#offset > 0;
-    if (fresh) this.#decoder = new TextDecoder();
-    this.#offset = (response.status === 200 ? 0 : this.#offset) + bytes.byteLength;
-    return { text: this.#decoder.decode(bytes, { stream: true }), fresh };
+    if (response.status === 200 && this.#offset > 0) this.#forget(take);
+    const reader = response.body.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      this.#offset += value.byteLength;
+      take(this.#decoder.decode(value, { stream: true }), false);
+    }
   }
 
   /** Nothing new, or the log is shorter than it was. */
-  async #unchanged(response: Response, signal: AbortSignal): Promise<LogPart> {
+  async #unchanged(response: Response, signal: AbortSignal, take: TakeLog): Promise<void> {
     const size = Number(/\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1] ?? this.#offset);
-    if (size >= this.#offset) return { text: '', fresh: false };
+    if (size >= this.#offset) return;
+    this.#forget(take);
+    await this.read(signal, take);
+  }
+
+  #forget(take: TakeLog): void {
     this.#offset = 0;
     this.#decoder = new TextDecoder();
-    const { text } = await this.read(signal);
-    return { text, fresh: true };
+    take('', true);
   }
 }

@@ -18,6 +18,7 @@ export const iconNames = [
   'check',
   'chevron-down',
   'chevron-right',
+  'chevron-up',
   'clock',
   'close',
   'commit',
