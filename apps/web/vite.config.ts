@@ -39,6 +39,7 @@ export default defineConfig({
     __VUE_PROD_DEVTOOLS__: 'false',
     __ICONS__: JSON.stringify(icons.url),
   },
+  worker: { format: 'es' },
   build: {
     outDir: here('../../dist/web'),
     emptyOutDir: true,

@@ -11,6 +11,8 @@ export interface StreamLimits {
   anonymous: number;
   /** A reader that has let so much wait is gone, or of no use. */
   waitingBytes: number;
+  /** Nobody is told anything on the word of a check that is older, in milliseconds. */
+  trustedMs: number;
 }
 
 /** One page that watches one project. */
@@ -22,6 +24,13 @@ export interface LiveStream {
   sink: ServerResponse;
   /** Rejects once the viewer may not watch any more. */
   check: () => Promise<unknown>;
+}
+
+/** A stream that is open, and what it is to be told. */
+interface Watching extends LiveStream {
+  waiting: string;
+  checking: boolean;
+  checkedAt: number;
 }
 
 /** How long those who are one too many are to wait, in seconds. */
@@ -36,8 +45,8 @@ export class LiveStreams {
   readonly #log: LiveLog;
   readonly #limits: StreamLimits;
   readonly #heartbeatMs: number;
-  readonly #streams = new Set<LiveStream>();
-  readonly #byProject = new Map<number, Set<LiveStream>>();
+  readonly #streams = new Set<Watching>();
+  readonly #byProject = new Map<number, Set<Watching>>();
   readonly #settling = new Set<NodeJS.Timeout>();
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -60,7 +69,8 @@ export class LiveStreams {
    * Begins a stream that was admitted.
    * @param place id of the last event that the page got, where its stream broke
    */
-  open(stream: LiveStream, place: string | undefined): void {
+  open(admitted: LiveStream, place: string | undefined): void {
+    const stream: Watching = { ...admitted, waiting: '', checking: false, checkedAt: Date.now() };
     const { projectId, sink } = stream;
     const watching = this.#byProject.get(projectId) ?? new Set();
     this.#byProject.set(projectId, watching.add(stream));
@@ -82,7 +92,7 @@ export class LiveStreams {
     for (const { projectId, text } of this.#log.add(changes))
       if (this.#byProject.has(projectId)) texts.set(projectId, (texts.get(projectId) ?? '') + text);
     for (const [projectId, text] of texts)
-      for (const stream of this.#byProject.get(projectId) ?? []) this.#write(stream, text);
+      for (const stream of this.#byProject.get(projectId) ?? []) this.#say(stream, text);
   }
 
   /** Messages may have been lost until now: those who watch, and those who come back, have to read again. */
@@ -106,11 +116,38 @@ export class LiveStreams {
   }
 
   #beat(): void {
-    for (const stream of this.#streams)
-      stream.check().then(
-        () => this.#write(stream, `:\n${this.#here()}`),
-        () => stream.sink.end(),
-      );
+    for (const stream of this.#streams) {
+      stream.waiting += `:\n${this.#here()}`;
+      this.#check(stream);
+    }
+  }
+
+  /** Tells something to whoever may still watch. */
+  #say(stream: Watching, text: string): void {
+    stream.waiting += text;
+    if (Date.now() - stream.checkedAt < this.#limits.trustedMs && !stream.checking) this.#flush(stream);
+    else this.#check(stream);
+  }
+
+  /** Asks whether the viewer may watch before they hear what waits; ends the stream when they may not. */
+  #check(stream: Watching): void {
+    if (stream.checking) return;
+    stream.checking = true;
+    const askedAt = Date.now();
+    stream.check().then(
+      () => {
+        stream.checking = false;
+        stream.checkedAt = askedAt;
+        this.#flush(stream);
+      },
+      () => stream.sink.end(),
+    );
+  }
+
+  #flush(stream: Watching): void {
+    const { waiting } = stream;
+    stream.waiting = '';
+    this.#write(stream, waiting);
   }
 
   /** An id without an event moves the place from which a page comes back, though nothing concerned it. */
@@ -122,13 +159,13 @@ export class LiveStreams {
     return `event: reset\ndata: {}\n${this.#here()}`;
   }
 
-  #write({ sink }: LiveStream, text: string): void {
+  #write({ sink }: Watching, text: string): void {
     if (sink.writableEnded || sink.destroyed) return;
     sink.write(text);
     if (sink.writableLength > this.#limits.waitingBytes) sink.destroy();
   }
 
-  #remove(stream: LiveStream): void {
+  #remove(stream: Watching): void {
     this.#streams.delete(stream);
     const watching = this.#byProject.get(stream.projectId);
     watching?.delete(stream);

@@ -7,7 +7,7 @@ import { LiveController } from './live.controller.js';
 import { type Change, LiveLog } from './live-log.js';
 import { LiveStreams } from './live-streams.js';
 
-const limits = { streams: 5, perViewer: 3, anonymous: 2, waitingBytes: 1_048_576 };
+const limits = { streams: 5, perViewer: 3, anonymous: 2, waitingBytes: 1_048_576, trustedMs: 0 };
 
 let gateway: TestGateway;
 let database: DataSource;
@@ -125,6 +125,17 @@ describe('who may watch', () => {
     [3, 'ada', 404],
   ])('project %d, with %s: %d', async (project, token, status) => {
     expect((await watch(project, token)).status).toBe(status);
+  });
+
+  it('nobody is told anything once they may not watch, even before the next sign of life', async () => {
+    streams = new LiveStreams(new LiveLog('quiet', { events: 1_000, things: 1_000 }), limits, 3_600_000);
+    const stream = await watch(1, 'ada');
+    streams.tell([pipeline(7)]);
+    await stream.reads('"id":7');
+    await database.query('update tokens.access_credentials set revoked = true where user_id = 1');
+    streams.tell([pipeline(8)]);
+    await until('the end of the stream', () => stream.ended);
+    expect(stream.text).not.toContain('"id":8');
   });
 
   it('HEAD begins no stream', async () => {

@@ -8,7 +8,7 @@ import { LiveStreams } from './live-streams.js';
 
 /** Some megabytes at most, and half a minute under the heaviest load. */
 const kept = { events: 20_000, things: 20_000 };
-const limits = { streams: 2_000, perViewer: 20, anonymous: 200, waitingBytes: 262_144 };
+const limits = { streams: 2_000, perViewer: 20, anonymous: 200, waitingBytes: 262_144, trustedMs: 1_000 };
 const heartbeatMs = 15_000;
 
 /** What changes, for pages that are open. */

@@ -1,36 +1,23 @@
 import { type InjectionKey, inject, onScopeDispose } from 'vue';
-
-/** Something of a project changed; `reset` says that anything may have. */
-export type LiveEvent =
-  | { kind: 'pipeline'; id: number; status: string }
-  | { kind: 'job'; id: number; pipelineId: number; status: string }
-  | { kind: 'reset' };
+import { type LiveEvent, LiveStream, Places } from './live-stream.js';
 
 type Listener = (event: LiveEvent) => void;
 
 /** How long a page that was just read again is not read again, in milliseconds: many jobs change at once. */
 const restMs = 400;
-const pollMs = 5_000;
-/** After so many failures in a row the stream is given up and the pages poll. */
-const mostFailures = 3;
-const streamAgainMs = 60_000;
 
-/**
- * What happens in one project, told by the server as it happens. Where the stream cannot be had (a proxy that holds it back), every few seconds
- * says `reset` instead, and the stream is tried again a minute later.
- */
+/** What happens in the project that this tab looks at. The tabs of a browser share their streams, where it has shared workers. */
 export class Live {
-  readonly #url: string;
+  readonly #projectId: number;
   readonly #listeners = new Set<Listener>();
-  #source: EventSource | undefined;
-  #failures = 0;
-  #polling: number | undefined;
-  #opened = false;
+  #stop: () => void = () => undefined;
 
   constructor(projectId: number) {
-    this.#url = `/-/projects/${projectId}/live`;
-    this.#open();
+    this.#projectId = projectId;
+    this.#start();
     document.addEventListener('visibilitychange', this.#seen);
+    window.addEventListener('pagehide', this.#hidden);
+    window.addEventListener('pageshow', this.#shown);
   }
 
   listen(listener: Listener): () => void {
@@ -39,9 +26,26 @@ export class Live {
   }
 
   close(): void {
-    this.#source?.close();
-    window.clearInterval(this.#polling);
+    this.#stop();
     document.removeEventListener('visibilitychange', this.#seen);
+    window.removeEventListener('pagehide', this.#hidden);
+    window.removeEventListener('pageshow', this.#shown);
+  }
+
+  #start(): void {
+    if (!('SharedWorker' in window)) {
+      const stream = new LiveStream(this.#projectId, new Places(1), this.#say);
+      this.#stop = () => stream.close();
+      return;
+    }
+    const { port } = new SharedWorker(new URL('./live-worker.ts', import.meta.url), { type: 'module' });
+    port.addEventListener('message', ({ data }: MessageEvent<LiveEvent>) => this.#say(data));
+    port.start();
+    port.postMessage(this.#projectId);
+    this.#stop = () => {
+      port.postMessage(null);
+      port.close();
+    };
   }
 
   /** A browser that slept may have missed anything. */
@@ -49,54 +53,18 @@ export class Live {
     if (!document.hidden) this.#say({ kind: 'reset' });
   };
 
-  #open(): void {
-    const source = new EventSource(this.#url);
-    this.#source = source;
-    source.addEventListener('open', () => {
-      this.#failures = 0;
-      window.clearInterval(this.#polling);
-      this.#polling = undefined;
-      if (this.#opened && source.readyState === EventSource.OPEN) return;
-      this.#opened = true;
-      // What happened between the first read and now.
-      this.#say({ kind: 'reset' });
-    });
-    source.addEventListener('pipeline', ({ data }) => {
-      const { id, status } = JSON.parse(data as string) as { id: number; status: string };
-      this.#say({ kind: 'pipeline', id, status });
-    });
-    source.addEventListener('job', ({ data }) => {
-      const {
-        id,
-        pipeline_id: pipelineId,
-        status,
-      } = JSON.parse(data as string) as {
-        id: number;
-        pipeline_id: number;
-        status: string;
-      };
-      this.#say({ kind: 'job', id, pipelineId, status });
-    });
-    source.addEventListener('reset', () => this.#say({ kind: 'reset' }));
-    source.addEventListener('error', () => {
-      this.#failures += 1;
-      if (source.readyState !== EventSource.CLOSED && this.#failures < mostFailures) return;
-      source.close();
-      this.#poll();
-    });
-  }
+  readonly #hidden = (): void => this.#stop();
 
-  #poll(): void {
-    this.#opened = false;
-    this.#polling ??= window.setInterval(() => this.#say({ kind: 'reset' }), pollMs);
-    window.setTimeout(() => {
-      if (this.#source?.readyState === EventSource.CLOSED && this.#polling !== undefined) this.#open();
-    }, streamAgainMs);
-  }
+  /** Back from where browsers keep pages that were left. */
+  readonly #shown = ({ persisted }: PageTransitionEvent): void => {
+    if (!persisted) return;
+    this.#start();
+    this.#say({ kind: 'reset' });
+  };
 
-  #say(event: LiveEvent): void {
+  readonly #say = (event: LiveEvent): void => {
     for (const listener of this.#listeners) listener(event);
-  }
+  };
 }
 
 export const liveKey: InjectionKey<{ current: Live | null }> = Symbol('live');
