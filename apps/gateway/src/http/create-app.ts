@@ -137,8 +137,12 @@ function rootRoutes(app: NestFastifyApplication): string[] {
     .flatMap(({ paths }) => paths.map((path) => path.replace(/[:*{}()[\]+?!]/g, '\\$&') || '/'));
 }
 
-/** trigger-api.md §0.1. */
-const securityHeaders = { 'X-Content-Type-Options': 'nosniff', 'X-Frame-Options': 'SAMEORIGIN' };
+/** trigger-api.md §0.1. No answer is a page, but for the pages, which have a policy of their own. */
+const securityHeaders = {
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'SAMEORIGIN',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+};
 
 /** The id is echoed since runners print it in job logs (runner-api.md §0). */
 function commonHeaders(reply: FastifyReply, requestId: string): void {

@@ -11,6 +11,7 @@ import { ChoiceParameter, IntegerParameter, StringParameter } from '../http/para
 import { Parameters } from '../http/parameters.decorator.js';
 import { ThisPipeline } from '../pipelines/pipelines.controller.js';
 import { Services } from '../services.js';
+import { callerNames } from '../triggers/caller-names.js';
 import { LinkedProjects } from './linked-projects.js';
 import { orderingActor } from './ordering-actor.js';
 import {
@@ -74,15 +75,13 @@ export class PipelinePagesController {
     @CurrentViewer() viewer: Viewer,
     @Parameters(ThisPipeline) { pipeline_id: pipelineId }: ThisPipeline,
   ): Promise<WholePipelineResponse> {
-    const pipeline = await this.services.ask(ShowWholePipeline, {
-      projectId: project.id,
-      pipelineId,
-      actor: orderingActor(viewer, project),
-    });
-    const seen = await this.linked.seenBy(viewer, [
-      pipeline.upstream,
-      ...pipeline.jobs.map(({ downstream }) => downstream),
+    const actor = orderingActor(viewer, project);
+    const pipeline = await this.services.ask(ShowWholePipeline, { projectId: project.id, pipelineId, actor });
+    const triggerIds = actor && pipeline.trigger ? [pipeline.trigger.id] : [];
+    const [seen, names] = await Promise.all([
+      this.linked.seenBy(viewer, [pipeline.upstream, ...pipeline.jobs.map(({ downstream }) => downstream)]),
+      callerNames(this.services, project.id, triggerIds, []),
     ]);
-    return presentWholePipeline(pipeline, seen, this.config.externalUrl);
+    return presentWholePipeline(pipeline, names.triggers[0]?.description ?? null, seen, this.config.externalUrl);
   }
 }

@@ -32,6 +32,15 @@ export class ShownTriggerResponse {
   @ApiProperty({ enum: triggerChannels }) channel!: TriggerChannel;
 }
 
+export class WholeTriggerResponse extends ShownTriggerResponse {
+  @ApiProperty({
+    type: 'string',
+    nullable: true,
+    description: 'For those who may run pipelines; null once it is revoked',
+  })
+  description!: string | null;
+}
+
 class ShownCommitResponse {
   @ApiProperty() title!: string;
   @ApiProperty() author_name!: string;
@@ -73,6 +82,7 @@ export class ShownPipelineResponse {
 
 /** A pipeline with everything that its page shows. */
 export class WholePipelineResponse extends ShownPipelineResponse {
+  @ApiProperty({ type: WholeTriggerResponse, nullable: true }) declare trigger: WholeTriggerResponse | null;
   @ApiProperty({
     type: LinkedPipelineResponse,
     nullable: true,
@@ -114,14 +124,20 @@ export function presentShownPipeline(facts: ShownPipeline, externalUrl: string):
   };
 }
 
-/** @param seen projects whose pipelines the viewer may see */
+/**
+ * @param triggerDescription where it is known, and may be
+ * @param seen projects whose pipelines the viewer may see
+ */
 export function presentWholePipeline(
   facts: WholePipeline,
+  triggerDescription: string | null,
   seen: ReadonlySet<number>,
   externalUrl: string,
 ): WholePipelineResponse {
+  const trigger = presentShownTrigger(facts.trigger);
   return {
     ...presentShownPipeline(facts, externalUrl),
+    trigger: trigger && { ...trigger, description: triggerDescription },
     upstream: presentLinkedPipeline(facts.upstream, seen, externalUrl),
     failure_reason: facts.failureReason,
     jobs: facts.jobs.map((job) => presentShownJob(job, seen, facts.projectPath, externalUrl)),

@@ -21,6 +21,7 @@ import { JobTraceController } from './job-trace.controller.js';
 import { ProjectRunnersController } from './project-runners.controller.js';
 import { RunnerListsController } from './runner-lists.controller.js';
 import { RunnerRegistrationController } from './runner-registration.controller.js';
+import { RunnerPagesController } from './runner-pages.controller.js';
 import { RunnersController } from './runners.controller.js';
 import { RunningJobs } from './running-jobs.js';
 import { RunningJobsController } from './running-jobs.controller.js';
@@ -30,6 +31,7 @@ import { RunningJobsController } from './running-jobs.controller.js';
   imports: [StorageModule],
   controllers: [
     RunnersController,
+    RunnerPagesController,
     RunnerListsController,
     ProjectRunnersController,
     RunnerRegistrationController,

@@ -91,6 +91,14 @@ export class SessionsController {
     return (await this.sessions.ofUser(id)).map((session) => presentSession(session, sessionId));
   }
 
+  @Delete('sessions')
+  @Needs('user', readingSuffices)
+  @Endpoint({ summary: 'End all of one’s own sessions but that of the request', success: 204 })
+  async endOthers(@CurrentViewer() viewer: Viewer): Promise<void> {
+    const { id, sessionId } = signedIn(viewer);
+    await this.sessions.endAll(id, sessionId);
+  }
+
   @Delete('sessions/:id')
   @Needs('user', readingSuffices)
   @Endpoint({ summary: 'End one of one’s own sessions', success: 204, errors: [404] })

@@ -294,6 +294,17 @@ describe('one’s own sessions', () => {
     expect((await call('GET', '/-/sessions', { 'PRIVATE-TOKEN': 'ada' })).body).toMatchObject([{ current: false }]);
   });
 
+  it('all end but the one that says so, and nobody else’s', async () => {
+    const [first, second, others] = [await signIn('ada'), await signIn('ada'), await signIn('grace')];
+    expect((await call('DELETE', '/-/sessions', { ...first, Origin: 'https://evil.example' })).status).toBe(403);
+    expect((await call('DELETE', '/-/sessions', { ...first, ...fromHere })).status).toBe(204);
+    const statuses = async () =>
+      Promise.all([first, second, others].map(async (session) => (await call('GET', '/-/session', session)).status));
+    expect(await statuses()).toEqual([200, 401, 200]);
+    expect((await call('DELETE', '/-/sessions', { 'PRIVATE-TOKEN': 'ada' })).status).toBe(204);
+    expect(await statuses()).toEqual([401, 401, 200]);
+  });
+
   it('are a hundred at most', async () => {
     const first = await signIn('ada');
     for (let each = 0; each < 100; each++) await signIn('ada');

@@ -110,6 +110,17 @@ export class Sessions {
     return rows.length > 0;
   }
 
+  /**
+   * Ends all sessions of a user.
+   * @param but the number of one that goes on; undefined for none
+   */
+  async endAll(userId: number, but?: number): Promise<void> {
+    await this.#database.query('delete from gateway.sessions where user_id = $1 and id is distinct from $2', [
+      userId,
+      but ?? null,
+    ]);
+  }
+
   /** Forgets those that will never be good again. */
   async purge(): Promise<void> {
     await this.#database.query(

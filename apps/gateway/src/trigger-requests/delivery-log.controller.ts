@@ -1,6 +1,5 @@
 import { Controller, Get } from '@nestjs/common';
-import { type CallerNames, FindMaskedKeys, NameCallers, notFound } from '#libs/contracts';
-import { PublishFailed, RequestTimeout } from '#libs/messaging';
+import { type CallerNames, FindMaskedKeys, notFound } from '#libs/contracts';
 import { Needs, Project } from '../access/needs.decorator.js';
 import type { ProjectAddress } from '../access/project-addresses.js';
 import { Endpoint } from '../http/endpoint.decorator.js';
@@ -8,6 +7,7 @@ import { Page, RequestedPage } from '../http/page.decorator.js';
 import { ChoiceParameter, IntegerParameter, StringParameter } from '../http/parameter.decorators.js';
 import { Parameters } from '../http/parameters.decorator.js';
 import { Services } from '../services.js';
+import { callerNames } from '../triggers/caller-names.js';
 import { cursorAfter, requestIdOf, requestIdPattern } from './delivery-cursor.js';
 import { type Delivery, DeliveryLog, requestStates, type RequestState } from './delivery-log.js';
 import { DeliveryResponse, presentDelivery, presentWholeDelivery, WholeDeliveryResponse } from './delivery.response.js';
@@ -22,9 +22,6 @@ class DeliveryFilters {
 class ThisDelivery {
   @StringParameter({ required: true, pattern: requestIdPattern }) request_id!: string;
 }
-
-/** How long the log waits for names: it matters most while something does not answer. */
-const namesWaitMs = 2_000;
 
 /** The delivery log: every call of the trigger endpoint with a good token, and what became of it, for as long as the ledger keeps it. */
 @Controller('projects/:id/trigger/requests')
@@ -84,16 +81,8 @@ export class DeliveryLogController {
   }
 
   /** As they are now; what the records say of them is enough where nobody can be asked. */
-  async #names(project: ProjectAddress, deliveries: readonly Delivery[]): Promise<CallerNames> {
+  #names({ id }: ProjectAddress, deliveries: readonly Delivery[]): Promise<CallerNames> {
     const triggerIds = [...new Set(deliveries.flatMap(({ triggerId }) => triggerId ?? []))];
-    const userIds = [...new Set(deliveries.map(({ userId }) => userId))];
-    const nobody: CallerNames = { triggers: [], users: [] };
-    if (deliveries.length === 0) return nobody;
-    try {
-      return await this.services.ask(NameCallers, { projectId: project.id, triggerIds, userIds }, namesWaitMs);
-    } catch (error) {
-      if (error instanceof RequestTimeout || error instanceof PublishFailed) return nobody;
-      throw error;
-    }
+    return callerNames(this.services, id, triggerIds, [...new Set(deliveries.map(({ userId }) => userId))]);
   }
 }
