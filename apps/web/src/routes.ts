@@ -7,6 +7,8 @@ declare module 'vue-router' {
     title: string;
     /** Shown to whoever is not signed in, too. */
     open?: boolean;
+    /** Shown to administrators alone. */
+    admin?: boolean;
   }
 }
 
@@ -26,8 +28,17 @@ const routes: RouteRecordRaw[] = [
     meta: { title: 'Access tokens' },
     component: () => import('./users/own-access-page.vue'),
   },
-  { path: '/admin/runners', meta: { title: 'Runners' }, component: () => import('./runners/runners-page.vue') },
-  { path: '/admin/users', meta: { title: 'Users' }, component: () => import('./users/users-page.vue') },
+  {
+    path: '/admin/runners',
+    meta: { title: 'Runners', admin: true },
+    component: () => import('./runners/runners-page.vue'),
+  },
+  { path: '/admin/users', meta: { title: 'Users', admin: true }, component: () => import('./users/users-page.vue') },
+  {
+    path: '/admin/users/:userId(\\d+)',
+    meta: { title: 'User', admin: true },
+    component: () => import('./users/user-page.vue'),
+  },
   {
     path: '/:path+/-',
     component: () => import('./layout/project-layout.vue'),

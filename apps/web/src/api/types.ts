@@ -64,6 +64,18 @@ export interface TriggerMark {
   channel: 'api' | 'webhook';
 }
 
+export interface WholeTriggerMark extends TriggerMark {
+  description: string | null;
+}
+
+/** `GET /projects/:id/ci/lint`. */
+export interface Lint {
+  valid: boolean;
+  errors: string[];
+  warnings: string[];
+  problems?: { message: string; line: number | null; file: string | null }[];
+}
+
 export interface Pipeline {
   id: number;
   iid: number;
@@ -112,6 +124,7 @@ export interface PipelineJob {
 }
 
 export interface PipelineDetail extends Pipeline {
+  trigger: WholeTriggerMark | null;
   upstream: { id: number; project_path: string } | null;
   failure_reason: string | null;
   jobs: PipelineJob[];

@@ -14,12 +14,12 @@ export interface NeedsLayout {
   lines: { from: string; to: string; path: string }[];
 }
 
-export const tile = { width: 220, height: 40 };
+export const tile = { width: 200, height: 40 };
 
 /** Places jobs from left to right so that each stands behind those that it needs. */
 export function placeByNeeds(jobs: readonly { name: string; needs: readonly string[] }[]): NeedsLayout {
   const graph = new Graph();
-  graph.setGraph({ rankdir: 'LR', nodesep: 12, ranksep: 60, marginx: 16, marginy: 16 });
+  graph.setGraph({ rankdir: 'LR', nodesep: 12, ranksep: 48, marginx: 16, marginy: 16 });
   graph.setDefaultEdgeLabel(() => ({}));
   const names = new Set(jobs.map(({ name }) => name));
   for (const { name } of jobs) graph.setNode(name, { ...tile });

@@ -1,5 +1,5 @@
 import { type ShallowRef, shallowRef, watch } from 'vue';
-import { api, get } from '../api/http.js';
+import { api, ApiError, get } from '../api/http.js';
 import type { PipelineVariable } from '../api/types.js';
 import { useProject } from '../layout/project-context.js';
 import { type Action, useAction } from '../ui/use-action.js';
@@ -16,7 +16,14 @@ export function useVariables(page: () => number): {
   const variables = shallowRef<PipelineVariable[] | null>(null);
   watch(page, () => (variables.value = null));
   const reveal = useAction(async (pipelineId: number) => {
-    variables.value = await get(api(`projects/${project.value.id}/pipelines/${pipelineId}/variables`));
+    try {
+      variables.value = await get(api(`projects/${project.value.id}/pipelines/${pipelineId}/variables`));
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 403)) throw error;
+      throw new Error('Only the user for whom this pipeline runs, and Maintainers, may see its variables.', {
+        cause: error,
+      });
+    }
   });
   return { variables, reveal };
 }

@@ -37,8 +37,9 @@ export async function signOut(): Promise<void> {
 
 /** The level that the signed-in user has on a project, administrators being Owners of all. */
 export function levelOn(project: Project | null): number {
+  if (!project) return 0;
   if (session.value?.user.admin) return Level.Owner;
-  return project?.permissions?.project_access?.access_level ?? 0;
+  return project.permissions?.project_access?.access_level ?? 0;
 }
 
 whenSignedOut(() => (current.value = null));
