@@ -101,7 +101,7 @@ describe('a pipeline', () => {
       queued_duration: expect.any(Number),
       yaml_errors: null,
       user: { id: 1, username: 'root', name: 'Administrator' },
-      trigger: { id: trigger.id, short_token: trigger.token.slice(6, 10), channel: 'api' },
+      trigger: { id: trigger.id, short_token: trigger.token.slice(6, 10), channel: 'api', description: 'for a test' },
       commit: { title: 'Begin', author_name: expect.any(String) },
       stages: [
         { name: 'build', status: 'running', warnings: true, count: 2 },
