@@ -3,11 +3,11 @@ import { readdir } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { ZipFile } from 'yazl';
 import { until } from '../../../../libs/messaging/src/testing/until.js';
 import { startsFlagfall } from '../testing/flagfall.js';
 import type { HandRunner, TakenJob } from '../testing/hand-runner.js';
 import type { Project } from '../testing/project.js';
+import { zip } from '../testing/zip.js';
 
 const config = `
 stages: [build, test]
@@ -51,17 +51,6 @@ async function finish(build: TakenJob): Promise<Record<string, TakenJob>> {
   const rest = [await runner.start(), await runner.start()];
   for (const job of rest) await runner.end(job, 'success');
   return Object.fromEntries(rest.map((job) => [job.job_info.name, job]));
-}
-
-function zip(files: Record<string, string>): Promise<Buffer> {
-  const archive = new ZipFile();
-  for (const [name, text] of Object.entries(files)) archive.addBuffer(Buffer.from(text), name, { mtime: new Date(0) });
-  archive.end();
-  return new Promise((resolve, reject) => {
-    const pieces: Buffer[] = [];
-    archive.outputStream.on('data', (piece: Buffer) => pieces.push(piece)).on('error', reject);
-    archive.outputStream.on('end', () => resolve(Buffer.concat(pieces)));
-  });
 }
 
 async function upload(

@@ -12,7 +12,7 @@ export class ApiController {
 
   @Get()
   @Needs('nothing')
-  @Endpoint({ summary: 'This document' })
+  @Endpoint({ summary: 'This document', returns: Object })
   show(): OpenAPIObject | undefined {
     return this.api.document;
   }

@@ -26,6 +26,8 @@ export class ApiDocument {
   document: OpenAPIObject | undefined;
 }
 
+/** Where Nest's decorators keep answers; it does not export the name. */
+const answersMetadata = 'swagger/apiResponse';
 const bodyMethods = new Set([RequestMethod.POST, RequestMethod.PUT, RequestMethod.PATCH]);
 const forms = ['application/json', 'application/x-www-form-urlencoded', 'multipart/form-data'];
 
@@ -141,7 +143,9 @@ function describeHandler({ controller, name, handler, method, paths, need }: Han
   if (!bodyMethods.has(method)) apply(...others.map(queryParameter));
   else if (others.length > 0) apply(bodyOf(others));
 
-  apply(MayRefuse(refusalsOf({ method, need })));
+  // An endpoint that has its own words for one of them says so itself.
+  const declared = (Reflect.getMetadata(answersMetadata, handler) ?? {}) as Record<string, unknown>;
+  apply(MayRefuse(refusalsOf({ method, need }).filter((status) => !(status in declared))));
   if (!need || need.need === 'nothing') return;
   if (need.need === 'job') return apply(ApiSecurity('job token'));
   apply(

@@ -53,7 +53,7 @@ export class ClonesController {
     summary: 'Refs of a repository, as git asks at /<path>.git/info/refs',
     contentType: 'application/x-git-upload-pack-advertisement',
     refusalType: 'text/plain',
-    errors: [401, 403],
+    errors: [401, 403, 404],
   })
   async refs(
     @Parameters(RepositoryPath) { path }: RepositoryPath,
@@ -73,7 +73,7 @@ export class ClonesController {
     summary: 'Objects of a repository, as git asks at /<path>.git/git-upload-pack',
     contentType: 'application/x-git-upload-pack-result',
     refusalType: 'text/plain',
-    errors: [401, 403],
+    errors: [401, 403, 404, 415],
   })
   async fetch(
     @Parameters(RepositoryPath) { path }: RepositoryPath,
