@@ -83,8 +83,15 @@ describeWith([postgresqlPrograms, ['psql']])('the roles that docker/database-rol
       [role],
     );
     expect(rights).toEqual({
-      ...{ rolsuper: false, rolcreaterole: false, rolcreatedb: false, rolreplication: false, rolbypassrls: false },
-      ...{ roles: 0, owns: 0, creates_in: 0, creates: false },
+      rolsuper: false,
+      rolcreaterole: false,
+      rolcreatedb: false,
+      rolreplication: false,
+      rolbypassrls: false,
+      roles: 0,
+      owns: 0,
+      creates_in: 0,
+      creates: false,
     });
   });
 
