@@ -8,9 +8,10 @@ import { until } from '../../../../libs/messaging/src/testing/until.js';
 import { scratchDatabase } from '../../../../libs/persistence/src/testing/scratch-database.js';
 import { ApiContract } from './api-contract.js';
 import { must } from './api.js';
+import { Cable } from './cable.js';
 import { Door } from './door.js';
 import { freePorts } from './free-port.js';
-import { type OwnServer, ownPostgresql, ownRabbitmq } from './own-servers.js';
+import { type OwnBroker, type OwnServer, ownPostgresql, ownRabbitmq } from './own-servers.js';
 import { Program } from './program.js';
 
 /** The repository's top directory, where `npm run build` has put the programs. */
@@ -29,8 +30,11 @@ export interface InstallationOptions {
   /** Replicas; one each unless given. */
   gateways?: number;
   pipelineServices?: number;
+  tokenServices?: number;
   /** A PostgreSQL and a RabbitMQ that only this installation uses, in place of those that all tests share: to be killed and frozen. */
   ownServers?: boolean;
+  /** Services reach those servers by way of cables, which a test may cut. */
+  cables?: boolean;
   /** Further settings, named as in the environment (architecture.md §4). */
   environment?: Record<string, string>;
   /** More of them for one gateway, in the order of the gateways. */
@@ -68,10 +72,15 @@ export interface Installation {
   /** In a standalone installation there is one program, which is all of these. */
   readonly gateways: readonly Program[];
   readonly pipelineServices: readonly Program[];
+  /** The first one. */
   readonly tokenService: Program;
+  readonly tokenServices: readonly Program[];
   /** Its own servers, if it has any. */
   readonly database: OwnServer | undefined;
-  readonly broker: OwnServer | undefined;
+  readonly broker: OwnBroker | undefined;
+  /** From all services to its own servers, if there are any. */
+  readonly databaseCable: Cable | undefined;
+  readonly brokerCable: Cable | undefined;
   /** Everything that was started, servers and runners too. */
   readonly programs: readonly Program[];
   /** What the gateways have answered against their description, since this was last asked. */
@@ -93,6 +102,8 @@ export async function startInstallation(options: InstallationOptions): Promise<I
   const scratch = ownServers || standalone ? undefined : await scratchDatabase(name);
   const databaseUrl = database?.url ?? scratch?.url ?? '';
   const amqpUrl = broker?.url ?? AMQP_URL;
+  const cables = options.cables ? await Promise.all([Cable.to(databaseUrl), Cable.to(amqpUrl)]) : [];
+  const [databaseCable, brokerCable] = cables;
   const namespace = newNamespace(name);
   const rootToken = `glpat-${randomBytes(20).toString('hex')}`;
   const repositories = join(directory, 'repositories');
@@ -108,7 +119,11 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     NODE_COMPILE_CACHE: join(root, 'dist/.compile-cache'),
     ...(standalone
       ? { DATA_DIR: join(directory, 'data'), DEMO: 'false', RUNNER_CONCURRENCY: '0', LOG_LEVEL: 'info' }
-      : { DATABASE_URL: databaseUrl, AMQP_URL: amqpUrl, NAMESPACE: namespace }),
+      : {
+          DATABASE_URL: databaseCable?.url ?? databaseUrl,
+          AMQP_URL: brokerCable?.url ?? amqpUrl,
+          NAMESPACE: namespace,
+        }),
     SECRET_KEY: randomBytes(32).toString('hex'),
     EXTERNAL_URL: url,
     HOST: '127.0.0.1',
@@ -158,7 +173,11 @@ export async function startInstallation(options: InstallationOptions): Promise<I
   const pipelineServices = standalone
     ? gateways
     : Array.from({ length: options.pipelineServices ?? 1 }, (_, index) => pipelineService(index));
-  const tokenService = standalone ? gateways[0]! : program('token-service', /token-service is ready/);
+  const tokenServices = standalone
+    ? gateways
+    : Array.from({ length: options.tokenServices ?? 1 }, (_, index) =>
+        program('token-service', /token-service is ready/, {}, index + 1),
+      );
 
   async function startRunner({ concurrency = 2, environment: more = {} }: RunnerSettings = {}): Promise<Program> {
     const json = { runner_type: 'instance_type', description: 'for a test' };
@@ -182,12 +201,14 @@ export async function startInstallation(options: InstallationOptions): Promise<I
 
   async function stop(): Promise<void> {
     for (const each of [...programs, ...servers.map((server) => server.program)]) each.thaw();
+    for (const cable of cables) cable.mend();
     // Runners first: they report to the gateways, which ask the services.
     await Promise.all(programs.filter(({ name: app }) => app.startsWith('runner')).map((each) => each.end('SIGTERM')));
     const ends = await Promise.allSettled(programs.map((each) => each.end('SIGTERM')));
     const events = handledEvents(programs.map(({ output }) => output).join('\n'));
     await Promise.all([
       ...doors.map((door) => door.close()),
+      ...cables.map((cable) => cable.close()),
       ...servers.map((server) => server.remove()),
       standalone || ownServers ? undefined : removeServices(namespace, events),
       scratch?.drop(),
@@ -230,9 +251,12 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     namespace,
     gateways,
     pipelineServices,
-    tokenService,
+    tokenService: tokenServices[0]!,
+    tokenServices,
     database,
     broker,
+    databaseCable,
+    brokerCable,
     get programs() {
       return [...programs, ...servers.map((server) => server.program)];
     },

@@ -11,7 +11,7 @@ const run = promisify(execFile);
 
 /** What the servers below are made of, for `describeWith`. */
 export const postgresqlPrograms = ['postgres', 'initdb'];
-export const rabbitmqPrograms = ['rabbitmq-server'];
+export const rabbitmqPrograms = ['rabbitmq-server', 'rabbitmqctl'];
 
 /** A server that a test may stop, kill and freeze, since nobody else uses it. */
 export interface OwnServer {
@@ -19,6 +19,11 @@ export interface OwnServer {
   readonly program: Program;
   /** Ends it, and removes its data. */
   remove(): Promise<void>;
+}
+
+export interface OwnBroker extends OwnServer {
+  /** Runs RabbitMQ's own command-line tool on it. @returns what it printed @throws Error when it fails */
+  control(...words: string[]): Promise<string>;
 }
 
 /** PostgreSQL does not run as root: then everything here runs as somebody without rights. */
@@ -55,7 +60,7 @@ export async function ownPostgresql(): Promise<OwnServer> {
 }
 
 /** Starts a RabbitMQ server, with an Erlang port mapper of its own, so that no daemon is left behind. */
-export async function ownRabbitmq(): Promise<OwnServer> {
+export async function ownRabbitmq(): Promise<OwnBroker> {
   const programs = need(rabbitmqPrograms);
   const erlang = need(['epmd']);
   const directory = await ownDirectory('rabbitmq');
@@ -68,26 +73,27 @@ export async function ownRabbitmq(): Promise<OwnServer> {
     user,
     ready: /epmd running/,
   });
+  const env = {
+    PATH: `${process.env.PATH}:/usr/sbin:/sbin`,
+    HOME: directory,
+    ERL_EPMD_PORT: mapperPort,
+    RABBITMQ_NODENAME: `flagfall-${port}@localhost`,
+    RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
+    RABBITMQ_NODE_PORT: port,
+    RABBITMQ_DIST_PORT: distributionPort,
+    RABBITMQ_MNESIA_BASE: join(directory, 'data'),
+    RABBITMQ_LOG_BASE: directory,
+    RABBITMQ_LOGS: '-',
+    RABBITMQ_PID_FILE: join(directory, 'pid'),
+    RABBITMQ_ENABLED_PLUGINS_FILE: join(directory, 'plugins'),
+    RABBITMQ_CONFIG_FILE: join(directory, 'none'),
+    RABBITMQ_CONF_ENV_FILE: '/dev/null',
+  };
   const program = new Program({
     name: 'rabbitmq',
     command: join(programs, 'rabbitmq-server'),
     args: [],
-    env: {
-      PATH: `${process.env.PATH}:/usr/sbin:/sbin`,
-      HOME: directory,
-      ERL_EPMD_PORT: mapperPort,
-      RABBITMQ_NODENAME: `flagfall-${port}@localhost`,
-      RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
-      RABBITMQ_NODE_PORT: port,
-      RABBITMQ_DIST_PORT: distributionPort,
-      RABBITMQ_MNESIA_BASE: join(directory, 'data'),
-      RABBITMQ_LOG_BASE: directory,
-      RABBITMQ_LOGS: '-',
-      RABBITMQ_PID_FILE: join(directory, 'pid'),
-      RABBITMQ_ENABLED_PLUGINS_FILE: join(directory, 'plugins'),
-      RABBITMQ_CONFIG_FILE: join(directory, 'none'),
-      RABBITMQ_CONF_ENV_FILE: '/dev/null',
-    },
+    env,
     cwd: directory,
     user,
     ready: /Server startup complete/,
@@ -98,8 +104,10 @@ export async function ownRabbitmq(): Promise<OwnServer> {
     await mapper.kill();
     await rm(directory, { recursive: true, force: true, maxRetries: 5 });
   };
+  const control = async (...words: string[]) =>
+    (await run(join(programs, 'rabbitmqctl'), ['--quiet', ...words], { env, cwd: directory, ...user })).stdout;
   await mapper.start();
-  return start(program, `amqp://guest:guest@127.0.0.1:${port}`, remove);
+  return { ...(await start(program, `amqp://guest:guest@127.0.0.1:${port}`, remove)), control };
 }
 
 async function start(program: Program, url: string, remove: () => Promise<void>): Promise<OwnServer> {

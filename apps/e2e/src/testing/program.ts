@@ -139,6 +139,13 @@ export class Program {
     return this.end('SIGKILL');
   }
 
+  /** The same with everything that it has started, in whatever group: each process of PostgreSQL has one of its own. */
+  async killTree(): Promise<void> {
+    this.freeze();
+    for (const pid of this.#frozen.splice(0).slice(1)) signal(pid, 'SIGKILL');
+    await this.kill();
+  }
+
   /** Stops it and its children in their tracks; their connections stay open and say nothing. */
   freeze(): void {
     process.kill(this.pid, 'SIGSTOP');
@@ -147,13 +154,15 @@ export class Program {
   }
 
   thaw(): void {
-    for (const pid of this.#frozen.splice(0)) {
-      try {
-        process.kill(pid, 'SIGCONT');
-      } catch {
-        // It was killed while it was frozen.
-      }
-    }
+    for (const pid of this.#frozen.splice(0)) signal(pid, 'SIGCONT');
+  }
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has ended since it was seen.
   }
 }
 
