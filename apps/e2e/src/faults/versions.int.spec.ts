@@ -47,7 +47,10 @@ describeWith([postgresqlPrograms, rabbitmqPrograms, ['epmd']])('two versions sid
   }
 
   it('a message of an older version, without what it did not know, starts its pipeline', async () => {
-    const told = await triggerWith(({ trigger: _, upstream: __, inputs: ___, ...older }) => older);
+    const newer = ['trigger', 'upstream', 'inputs'];
+    const told = await triggerWith((data) =>
+      Object.fromEntries(Object.entries(data).filter(([name]) => !newer.includes(name))),
+    );
     expect(await audit(flagfall, [told])).toMatchObject({ accepted: 1 });
   });
 
