@@ -168,7 +168,8 @@ export class Outbox {
 
   /** Together and a little later, since every statement costs: whoever is killed before says some of them a second time, which consumers bear. */
   async #removeSettled(): Promise<void> {
-    const ids = this.#settled;
+    // A copy: more are settled while these are removed.
+    const ids = [...this.#settled];
     if (ids.length === 0) return;
     await this.#database.query(`delete from ${this.#table} where id = any($1::bigint[])`, [ids]);
     this.#settled = this.#settled.slice(ids.length);
