@@ -152,7 +152,9 @@ const table: Record<string, Row> = {
   'GET /-/session': { who: 'nobody' },
   'DELETE /-/session': { who: ['anonymous', 'users', 'job token'] },
   'GET /-/sessions': { who: 'users' },
+  'DELETE /-/sessions': { who: 'users' },
   'DELETE /-/sessions/{id}': { who: 'nobody' },
+  'GET /-/runners': { who: 'administrator' },
 
   [`GET ${api}/user`]: { who: 'users' },
   [`GET ${api}/users`]: { who: 'users' },

@@ -1,7 +1,7 @@
 import { jest } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { JobOutline, RunnerReach } from '#libs/contracts';
-import { type Attempt, HeldRequests } from './held-requests.js';
+import { type Attempt, HeldRequests, mostHeld } from './held-requests.js';
 
 const anything: RunnerReach = { tags: [], runUntagged: true, protectedOnly: false, projectIds: null };
 const job: JobOutline = { projectId: 1, tags: [], protected: false };
@@ -37,6 +37,15 @@ class Request {
 }
 
 const nobody = () => Promise.resolve([]);
+
+it('lets no more wait than it may', async () => {
+  const held = new HeldRequests(nobody);
+  const requests = Array.from({ length: mostHeld + 1 }, () => new Request(held));
+  for (const request of requests) await request.nothing();
+  expect(await requests.at(-1)?.result).toBeUndefined();
+  held.stop();
+  expect(new Set(await Promise.all(requests.map(({ result }) => result)))).toEqual(new Set([undefined]));
+});
 
 it('tries before it waits', async () => {
   const request = new Request(new HeldRequests(nobody));

@@ -4,6 +4,9 @@ import { reaches } from './runner-reach.js';
 /** How often jobs are looked for that nobody told of: hints may be lost (architecture.md §3). */
 const lookAgainMs = 2_000;
 
+/** More than these are answered without waiting, and ask again by their runner's own interval. */
+export const mostHeld = 2_000;
+
 /** What one attempt came to; without a find, what the runner may take. */
 export type Attempt<Found> = { found: Found } | { reach: RunnerReach };
 
@@ -58,7 +61,7 @@ export class HeldRequests {
     holdMs: number,
     gone: AbortSignal,
   ): Promise<Found | undefined> {
-    const end = performance.now() + holdMs;
+    const end = performance.now() + (this.#held.size < mostHeld ? holdMs : 0);
     const held: Held = { reach: undefined, wake: undefined, again: false };
     this.#held.add(held);
     try {
