@@ -250,7 +250,9 @@ describe('the list', () => {
     expect(ids(lines)).toEqual(ids(lines).sort((one, other) => other - one));
     expect(lines.map(({ ref }) => ref)).toEqual(['family', 'broken', 'main']);
     const { jobs: _jobs, upstream: _upstream, failure_reason: _reason, ...line } = await show(lines[2].id);
-    expect(lines[2]).toEqual(line);
+    // What the trigger is called is told by the pipeline alone.
+    const { description: _description, ...trigger } = line.trigger;
+    expect(lines[2]).toEqual({ ...line, trigger });
   });
 
   it.each([
