@@ -482,6 +482,17 @@ describe.each([
       expect(installation.log.matching('secret of the inside')).toHaveLength(1);
     });
 
+    it('get a 503 when a server that the handler needs is away', async () => {
+      await installation.start('a', [
+        onRequest('things.get', () => {
+          throw Object.assign(new Error('secret of the inside'), { code: '57P01' });
+        }),
+      ]);
+      const error = await failureOf(installation.bus.request('things.get', {}, { timeoutMs: 60_000 }));
+      expect(error).toMatchObject({ status: 503, headers: { 'Retry-After': expect.stringMatching(/^\d+$/) } });
+      expect((error as Error).message).not.toContain('secret');
+    });
+
     it('that nobody handles are rejected at once', async () => {
       // It does not wait for the time-out, which would be another error.
       const error = await failureOf(installation.bus.request('nobody.home', {}, { timeoutMs: 60_000 }));

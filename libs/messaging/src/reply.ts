@@ -1,7 +1,8 @@
 import type { Logger } from '@nestjs/common';
-import { Refusal } from '#libs/contracts';
+import { Refusal, unavailable } from '#libs/contracts';
 import type { RequestContext } from './handler.decorator.js';
 import type { RequestHandler } from './handlers.js';
+import { isServerAway } from './server-away.js';
 
 /** The answer to a request as it crosses, in JSON. */
 export type Reply =
@@ -16,7 +17,10 @@ export type Reply =
 
 const FAILED: Reply = { refusal: { status: 500, body: { message: '500 Internal Server Error' }, headers: {} } };
 
-/** Runs the handler. Never rejects: what was thrown becomes the answer, and is told in the log unless it is a `Refusal`. */
+/**
+ * Runs the handler. Never rejects: what was thrown becomes the answer, and is told in the log unless it is a `Refusal`. Where a server is away, that is 503: the caller may
+ * ask again.
+ */
 export async function answer(
   handler: RequestHandler,
   data: unknown,
@@ -26,12 +30,17 @@ export async function answer(
   try {
     return JSON.stringify({ data: await handler.handle(data, context) } satisfies Reply);
   } catch (error) {
-    if (error instanceof Refusal) {
-      const { status, body, headers } = error;
-      return JSON.stringify({ refusal: { status, body, headers } } satisfies Reply);
+    if (error instanceof Refusal) return refusedAnswer(error);
+    if (isServerAway(error)) {
+      log.warn(`${context.pattern} could not be answered: ${String(error)}`);
+      return refusedAnswer(unavailable());
     }
     return failedAnswer(`${context.pattern} failed`, error, log);
   }
+}
+
+function refusedAnswer({ status, body, headers }: Refusal): string {
+  return JSON.stringify({ refusal: { status, body, headers } } satisfies Reply);
 }
 
 /** The answer where something is wrong that is no business of the caller's caller; tells the log what. */

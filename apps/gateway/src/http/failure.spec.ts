@@ -9,6 +9,7 @@ it.each<[string, unknown, number, object, boolean]>([
   ['a refusal', notFound(), 404, { message: '404 Not found' }, false],
   ['a refusal with headers', tooManyRequests(1), 429, tooManyRequests(1).body, false],
   ['no answer', new RequestTimeout('a', 1), 503, { message: '503 Service Unavailable' }, false],
+  ['no database', coded('57P01'), 503, { message: '503 Service Unavailable' }, false],
   ['no broker', new PublishFailed('away', 'a', []), 503, { message: '503 Service Unavailable' }, false],
   ['Nest’s 404', new NotFoundException(), 404, { error: '404 Not Found' }, false],
   ['Nest’s 403', new ForbiddenException('secret'), 403, { error: '403 Forbidden' }, false],
@@ -32,24 +33,4 @@ it.each<[string, unknown, number, object, boolean]>([
     body,
     crash,
   });
-});
-
-it.each<[string, unknown, boolean]>([
-  ['refused', coded('ECONNREFUSED'), true],
-  ['two addresses refused', new AggregateError([coded('ECONNREFUSED')]), true],
-  ['socket file gone', coded('ENOENT', { syscall: 'connect' }), true],
-  ['another file gone', coded('ENOENT', { syscall: 'open' }), false],
-  ['shutting down', coded('57P01'), true],
-  ['starting up', coded('57P03'), true],
-  ['too many connections', coded('53300'), true],
-  ['connection failure', coded('08006'), true],
-  ['inside TypeORM’s error', Object.assign(new Error('x'), { driverError: coded('57P01') }), true],
-  ['without a code', new Error('Connection terminated unexpectedly'), true],
-  ['as the cause', new Error('could not be recorded', { cause: coded('57P01') }), true],
-  ['pool', new Error('timeout exceeded when trying to connect'), true],
-  ['query cancelled', coded('57014'), false],
-  ['unknown table', coded('42P01'), false],
-  ['unique', coded('23505'), false],
-])('the database is away or not: %s', (_, error, away) => {
-  expect(answerTo(error).refusal.status).toBe(away ? 503 : 500);
 });
