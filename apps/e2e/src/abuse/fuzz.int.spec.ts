@@ -7,8 +7,8 @@ import { type Ids, Target } from './target.js';
 
 /** How many calls; `npm run test:abuse` makes more. */
 const calls = Number(process.env.FUZZ_CALLS ?? 400);
-/** Printed, so that a run can be repeated. */
-const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1_000_000_007);
+/** `npm run test:abuse` prints another one each time; among all other tests it is always the same. */
+const seed = Number(process.env.FUZZ_SEED ?? 848_088_243);
 /** A call that takes longer hangs: the longest wait of the gateway is for an outcome, 8 s. */
 const hangMs = 30_000;
 const atOnce = 4;

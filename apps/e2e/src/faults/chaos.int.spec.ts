@@ -1,5 +1,4 @@
 // needs: rabbitmq, postgresql
-import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as pass } from 'node:timers/promises';
 import { type Audit, audit, auditWork, recordStatuses } from '../promises/audit.js';
@@ -10,7 +9,8 @@ import { postgresqlPrograms, rabbitmqPrograms } from '../testing/own-servers.js'
 import type { Program } from '../testing/program.js';
 
 const rounds = Number(process.env.FAULTS_ROUNDS ?? 3);
-const seed = Number(process.env.FAULTS_SEED ?? randomInt(1_000_000));
+/** Among all other tests always the same faults, so that a change that has nothing to do with them does not meet new ones. */
+const seed = Number(process.env.FAULTS_SEED ?? 76_358);
 const perSecond = Number(process.env.FAULTS_RATE ?? 100);
 /** Longer than whoever waits: a caller for the outcome (8 s), a service for another one (8 s) and for the database (10 s). */
 const frozenMs = 12_000;
