@@ -2,8 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { ShowSettings } from '#libs/contracts';
 import type { Viewer } from '../access/viewer.js';
-import { CallCounts } from '../rate-limits/call-counts.js';
-import { type Rate, rateHeaders, refusalBeyond } from '../rate-limits/rate.js';
+import { RateLimits } from '../rate-limits/rate-limits.js';
 import { Services } from '../services.js';
 
 /** A changed setting holds at the latest after this time; each call need not ask for it. */
@@ -19,18 +18,13 @@ export class JobsRateLimit {
 
   constructor(
     private readonly services: Services,
-    private readonly counts: CallCounts,
+    private readonly rates: RateLimits,
   ) {}
 
   /** @throws Refusal 429 beyond the limit; nothing has been done then */
   async check(viewer: Viewer, reply: FastifyReply): Promise<void> {
     if (viewer.kind !== 'user') return;
-    const limit = await this.#limit(Date.now());
-    if (limit === 0) return;
-    const rate: Rate = { name, limit, ...(await this.counts.add(`${name}:${viewer.id}`)) };
-    const refusal = refusalBeyond([rate], Date.now());
-    if (refusal) throw refusal;
-    void reply.headers(rateHeaders(rate));
+    await this.rates.check([{ name, whose: viewer.id, limit: await this.#limit(Date.now()) }], reply);
   }
 
   #limit(now: number): Promise<number> {

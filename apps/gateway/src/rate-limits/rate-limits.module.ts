@@ -3,6 +3,7 @@ import { hourly } from '#libs/process';
 import { GatewayConfig } from '../config.js';
 import { Log } from '../log.js';
 import { CallCounts } from './call-counts.js';
+import { RateLimits } from './rate-limits.js';
 import { TriggerRateLimits } from './trigger-rate-limits.js';
 
 /** How often something may be called, for the features that say so. */
@@ -10,14 +11,14 @@ import { TriggerRateLimits } from './trigger-rate-limits.js';
 @Module({
   providers: [
     CallCounts,
+    RateLimits,
     {
       provide: TriggerRateLimits,
-      useFactory: (counts: CallCounts, { triggerLimits }: GatewayConfig) =>
-        new TriggerRateLimits(counts, triggerLimits),
-      inject: [CallCounts, GatewayConfig],
+      useFactory: (rates: RateLimits, { triggerLimits }: GatewayConfig) => new TriggerRateLimits(rates, triggerLimits),
+      inject: [RateLimits, GatewayConfig],
     },
   ],
-  exports: [CallCounts, TriggerRateLimits],
+  exports: [RateLimits, TriggerRateLimits],
 })
 export class RateLimitsModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
   #stopPurging: (() => Promise<void>) | undefined;
