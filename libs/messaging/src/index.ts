@@ -23,4 +23,4 @@ export { MessagingStrategy, type StrategyOptions } from './messaging-strategy.js
 export { RabbitBus, type RabbitBusOptions } from './rabbit-bus.js';
 export { RabbitStrategy } from './rabbit-strategy.js';
 export { type BrokerState, inspectBroker, type QueueState } from './inspect-broker.js';
-export { isServerAway } from './server-away.js';
+export { isServerAway, isUnanswered } from './server-away.js';

@@ -17,12 +17,17 @@ const awayCodes = new Set([
 const awayTexts =
   /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout)/;
 
+/** Whether an error means that nobody has answered or taken what was sent by the bus; another time somebody may. */
+export function isUnanswered(error: unknown): error is RequestTimeout | PublishFailed {
+  return error instanceof RequestTimeout || error instanceof PublishFailed;
+}
+
 /**
  * Whether an error means that a server which is needed cannot be reached or does not answer, rather than that something was wrong with what was asked: the
  * broker, another service, or PostgreSQL. Whoever asked may ask again.
  */
 export function isServerAway(error: unknown): boolean {
-  return error instanceof RequestTimeout || error instanceof PublishFailed || isDatabaseAway(error);
+  return isUnanswered(error) || isDatabaseAway(error);
 }
 
 function isDatabaseAway(error: unknown): boolean {

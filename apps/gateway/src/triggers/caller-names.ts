@@ -1,5 +1,5 @@
 import { type CallerNames, NameCallers } from '#libs/contracts';
-import { PublishFailed, RequestTimeout } from '#libs/messaging';
+import { isUnanswered } from '#libs/messaging';
 import type { Services } from '../services.js';
 
 /** How long a page waits for names: it matters most while something does not answer. */
@@ -20,7 +20,7 @@ export async function callerNames(
   try {
     return await services.ask(NameCallers, { projectId, triggerIds, userIds }, waitMs);
   } catch (error) {
-    if (error instanceof RequestTimeout || error instanceof PublishFailed) return nobody;
+    if (isUnanswered(error)) return nobody;
     throw error;
   }
 }

@@ -5,10 +5,9 @@ import { apiVersion, BridgeDue, type BridgeFacts, ListBridges, notFound, type Pa
 import {
   type EventContext,
   EventPattern,
+  isUnanswered,
   type Message,
   MessagePattern,
-  PublishFailed,
-  RequestTimeout,
   RetryLater,
 } from '#libs/messaging';
 import { Outbox, type Say } from '#libs/persistence';
@@ -188,5 +187,5 @@ function beginning(result: number | BridgeFailure): Beginning {
 /** Whether it may go better a little later. */
 function isPassing(error: unknown): boolean {
   if (error instanceof RepositoryUnreadable) return error.transient;
-  return error instanceof RequestTimeout || error instanceof PublishFailed;
+  return isUnanswered(error);
 }

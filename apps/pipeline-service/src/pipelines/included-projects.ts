@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { ProjectRefusal } from '#libs/ci-config';
 import { AccessLevel, type Actor } from '#libs/contracts';
-import { PublishFailed, RequestTimeout } from '#libs/messaging';
+import { isUnanswered } from '#libs/messaging';
 import { Accounts } from '../accounts.js';
 import { type ProjectForCreation, ProjectReader } from '../projects/project-reader.js';
 import { Repositories } from '../repositories/repositories.js';
@@ -56,7 +56,7 @@ export class IncludedProjects {
       const actor = await this.accounts.actorOn(id, reader.id);
       return actor !== null && actor.accessLevel >= AccessLevel.Reporter;
     } catch (error) {
-      if (!(error instanceof RequestTimeout || error instanceof PublishFailed)) throw error;
+      if (!isUnanswered(error)) throw error;
       const reason = 'nobody answers who may read an included project';
       throw new RepositoryUnreadable({ transient: true, reason }, { cause: error });
     }

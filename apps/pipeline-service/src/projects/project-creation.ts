@@ -1,6 +1,6 @@
-import { CreateProject, invalid, MakeOwner, message, type ProjectFacts, unavailable } from '#libs/contracts';
+import { CreateProject, invalid, MakeOwner, message, type ProjectFacts } from '#libs/contracts';
 import { Injectable } from '@nestjs/common';
-import { Bus, PublishFailed, RequestTimeout } from '#libs/messaging';
+import { Bus } from '#libs/messaging';
 import { retryingTransaction } from '#libs/persistence';
 import { DataSource, type EntityManager } from 'typeorm';
 import { importSeal, Sealing } from '../sealing.js';
@@ -31,7 +31,7 @@ export class ProjectCreation {
     private readonly removal: ProjectRemoval,
   ) {}
 
-  /** @throws Refusal 400 with GitLab's sentences; 503 when the token service does not answer, and then there is no project */
+  /** @throws Refusal 400 with GitLab's sentences; PublishFailed or RequestTimeout when the token service is away, and then there is no project */
   async create(order: CreateProject): Promise<ProjectFacts> {
     const names = nameAndPath(order);
     const problems = attributeProblems({ ...order, ...names });
@@ -42,7 +42,6 @@ export class ProjectCreation {
       await this.finish(projectId);
     } catch (error) {
       await this.removal.announce(projectId);
-      if (error instanceof PublishFailed || error instanceof RequestTimeout) throw unavailable();
       throw error;
     }
     return readProject(this.database, projectId);
