@@ -29,7 +29,7 @@ export interface DoctorConfig {
 export function readConfig(env: NodeJS.ProcessEnv): DoctorConfig {
   const environment = new Environment(env);
   const dataDir = resolve(environment.text('DATA_DIR') ?? './data');
-  const storage = environment.text('STORAGE_URL');
+  const cache = environment.text('CACHE_DIR') ?? keptIn(dataDir, 'cache');
   const schemes = environment.list('REPOSITORY_SCHEMES');
   const gateway = environment.url('FLAGFALL_URL', ['http:', 'https:']);
   const config: DoctorConfig = {
@@ -37,8 +37,8 @@ export function readConfig(env: NodeJS.ProcessEnv): DoctorConfig {
     databaseUrl: environment.url('DATABASE_URL', ['postgres:', 'postgresql:']) ?? embeddedDatabase(dataDir),
     amqpUrl: environment.url('AMQP_URL', ['amqp:', 'amqps:']),
     namespace: environment.namespace(),
-    storageDir: directoryOf(storage ?? keptIn(dataDir, 'storage')),
-    cacheDir: environment.text('CACHE_DIR') ?? keptIn(dataDir, 'cache'),
+    storageDir: directoryOf(environment.text('STORAGE_URL') ?? keptIn(dataDir, 'storage')),
+    cacheDir: cache && resolve(cache),
     ssh: schemes.length === 0 || schemes.includes('ssh'),
     sshKeyFile: environment.text('SSH_KEY_FILE'),
     sshKnownHostsFile: environment.text('SSH_KNOWN_HOSTS_FILE'),

@@ -354,7 +354,6 @@ function jobStatus(outcome: JobOutcome): string {
   return outcome.reason === 'job_execution_timeout' ? 'timedout' : 'failed';
 }
 
-/** The job's variables that git and its transports read themselves; the rest has no business in their environment. */
 /** A checkout that a power cut spoils is made anew; waiting for the disk would take longer than all the rest. */
 const UNSYNCED = ['-c', 'core.fsync=none'];
 
@@ -365,6 +364,7 @@ function steersTransfer(key: string): boolean {
   return steersGit(key) && !harmless.test(key);
 }
 
+/** The job's variables that git and its transports read themselves; the rest has no business in their environment. */
 function steersGit(key: string): boolean {
   return /^(?:GIT_[A-Z0-9_]+|SSL_CERT_(?:FILE|DIR)|(?:https?|all|no)_proxy)$/i.test(key);
 }

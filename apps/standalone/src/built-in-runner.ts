@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { INHERITED } from '../../runner/src/job-environment.js';
+import { inheritedOf } from '../../runner/src/job-environment.js';
 import type { RunnerOrder, RunnerReport, RunnerSettings } from './built-in-runner.process.js';
 import type { DataDirectory } from './data-directory.js';
 import { CallRefused, type GatewayClient } from './gateway-client.js';
@@ -27,7 +27,11 @@ export class BuiltInRunner {
 
   start(): void {
     // Its environment can be read by every job: nothing of the services' is in it. Its token comes by the channel.
-    const child = fork(program, { env: inherited(), execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const child = fork(program, {
+      env: inheritedOf(process.env),
+      execArgv: [],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
     this.#child = child;
     child.on('message', ({ line }: RunnerReport) => this.say(line));
     child.on('error', (error) => this.say(`the built-in runner could not be reached: ${error.message}`));
@@ -58,13 +62,6 @@ export class BuiltInRunner {
     // One that has just ended is told by its exit.
     this.#child?.send(order, () => undefined);
   }
-}
-
-/** What jobs may inherit of it. */
-function inherited(): NodeJS.ProcessEnv {
-  return Object.fromEntries(
-    INHERITED.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
-  );
 }
 
 /**
