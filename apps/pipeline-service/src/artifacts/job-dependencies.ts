@@ -41,6 +41,15 @@ export function dependenciesOf(
   return chosen;
 }
 
+/** Whether there can be anything in `dependenciesOf` this job: most jobs are of the first stage and need none. Pure. */
+export function mayDependOnJobs({
+  scheduling,
+  stageIdx,
+  needs,
+}: Pick<Job, 'scheduling' | 'stageIdx' | 'needs'>): boolean {
+  return scheduling === 'dag' ? needs.some(({ artifacts }) => artifacts) : stageIdx > 0;
+}
+
 /** The jobs of a pipeline with what they left. */
 export async function readEarlierJobs(sql: Sql, pipelineId: number): Promise<EarlierJob[]> {
   return sql.query(

@@ -41,13 +41,17 @@ interface JobRow {
   resourceGroup: string | null;
 }
 
-interface PipelineRow {
+/** What a pipeline shows of its jobs. */
+export interface ShownPipeline {
   id: number;
   projectId: number;
   status: Status;
   warnings: boolean;
   startedAt: Date | null;
 }
+
+/** SQL for a `ShownPipeline` of a row that goes by the name `pipeline`. */
+export const shownPipeline = `pipeline.id, pipeline.project_id as "projectId", pipeline.status, pipeline.warnings, pipeline.started_at as "startedAt"`;
 
 /**
  * The only file that changes a status (architecture.md §5.2). Every update names the statuses it may leave, so that two that come at once
@@ -220,38 +224,63 @@ async function movePipeline(
   jobs: JobRow[],
   now: Date,
 ): Promise<void> {
-  const [shown] = (await manager.query(
-    `select id, project_id as "projectId", status, warnings, started_at as "startedAt" from pipelines.pipelines where id = $1`,
-    [pipelineId],
-  )) as PipelineRow[];
+  const [shown] = (await manager.query(`select ${shownPipeline} from pipelines.pipelines as pipeline where id = $1`, [
+    pipelineId,
+  ])) as ShownPipeline[];
   if (!shown) return;
   const started = shown.startedAt !== null || jobs.some(({ startedAt }) => startedAt !== null);
   const status = nextPipelineStatus(shown.status, compositeStatus(jobs), started);
-  const warnings = jobs.some((job) => job.allowFailure && (job.status === 'failed' || job.status === 'canceled'));
-  if (status === shown.status && warnings === shown.warnings && started === (shown.startedAt !== null)) return;
+  const finished = isPipelineFinished(status);
+  await showPipeline(
+    manager,
+    say,
+    shown,
+    {
+      status,
+      warnings: jobs.some((job) => job.allowFailure && (job.status === 'failed' || job.status === 'canceled')),
+      startedAt: shown.startedAt ?? (started ? (firstStart(jobs) ?? now) : null),
+      duration: finished && started ? busySeconds(jobs) : null,
+      coverage: finished ? averageCoverage(jobs) : null,
+    },
+    now,
+  );
+}
+
+/**
+ * The same where a runner has just begun with a job: nobody else's turn comes by that, and whatever the other jobs do, the pipeline is running
+ * (ci-config.md §6.2), so that they need not be read, for which somebody waits.
+ *
+ * @param shown as it was read when its row was locked
+ */
+export async function startPipeline(manager: EntityManager, say: Say, shown: ShownPipeline, now: Date): Promise<void> {
+  const next = { status: 'running', startedAt: shown.startedAt ?? now, warnings: shown.warnings } as const;
+  await showPipeline(manager, say, shown, { ...next, duration: null, coverage: null }, now);
+}
+
+/** Writes what differs from what the pipeline shows, and says so. */
+async function showPipeline(
+  manager: EntityManager,
+  say: Say,
+  shown: ShownPipeline,
+  next: Omit<ShownPipeline, 'id' | 'projectId'> & { duration: number | null; coverage: number | null },
+  now: Date,
+): Promise<void> {
+  const { id: pipelineId, projectId } = shown;
+  const { status, warnings, startedAt, duration, coverage } = next;
+  if (status === shown.status && warnings === shown.warnings && (startedAt === null) === (shown.startedAt === null))
+    return;
   const finished = isPipelineFinished(status);
   const [[moved]] = (await manager.query(
     `update pipelines.pipelines
      set status = $2, warnings = $3, version = version + 1, updated_at = $4,
-         started_at = coalesce(started_at, $5), finished_at = case when $6 then $4::timestamptz end, duration = case when $6 then $7::int end,
-         coverage = case when $6 then $8::double precision end
+         started_at = coalesce(started_at, $5), finished_at = case when $6 then $4::timestamptz end, duration = $7::int, coverage = $8::double precision
      where id = $1 and status = $9
      returning version,
        array(select job.id from pipelines.jobs as job where job.linked_pipeline_id = pipelines.id and not job.retried) as bridges`,
-    [
-      pipelineId,
-      status,
-      warnings,
-      now,
-      started ? (firstStart(jobs) ?? now) : null,
-      finished,
-      finished && started ? busySeconds(jobs) : null,
-      finished ? averageCoverage(jobs) : null,
-      shown.status,
-    ],
+    [pipelineId, status, warnings, now, startedAt, finished, duration, coverage, shown.status],
   )) as [{ version: number; bridges: string[] }[], number];
   if (!moved || status === shown.status) return;
-  say(PipelineStatusChanged, { pipelineId, projectId: shown.projectId, status, version: moved.version });
+  say(PipelineStatusChanged, { pipelineId, projectId, status, version: moved.version });
   if (finished || isPipelineFinished(shown.status))
     for (const id of moved.bridges) say(BridgeDue, { jobId: Number(id) });
 }

@@ -1,16 +1,10 @@
 import { type JobOutline, JobQueued, type RequestJob, type RunnerFacts, type RunnerReach } from '#libs/contracts';
 import { retrying, type Say } from '#libs/persistence';
 import type { DataSource, EntityManager } from 'typeorm';
+import { type PipelineJob, pipelineJob } from './pipeline-job.repository.js';
 
 /** How many waiting jobs of each project are looked at for one request: more than there are requests at once, each of which may hold one. */
 const lookedPerProject = 100;
-
-/** A job as it leaves the queue. */
-export interface TakenJob {
-  id: number;
-  projectId: number;
-  pipelineId: number;
-}
 
 export interface WaitingRunner {
   id: number;
@@ -23,18 +17,6 @@ export interface WaitingRunner {
   description: string;
   /** Those of a project runner. */
   projectIds: number[];
-}
-
-/** The runner behind a token; undefined when nobody has it. */
-export async function findRunner(database: DataSource, tokenHash: string): Promise<WaitingRunner | undefined> {
-  const [runner] = (await database.query(
-    `select id, paused, run_untagged as "runUntagged", tag_list as "tagList", access_level as "accessLevel", maximum_timeout as "maximumTimeout",
-       runner_type as "runnerType", description,
-       (select coalesce(json_agg(project_id), '[]') from pipelines.runner_projects where runner_id = runner.id) as "projectIds"
-     from pipelines.runners as runner where token_hash = decode($1, 'hex')`,
-    [tokenHash],
-  )) as WaitingRunner[];
-  return runner;
 }
 
 /** Notes that a runner's machine was heard of, and what it told of itself. */
@@ -53,45 +35,34 @@ export async function noteContact(
   );
 }
 
+/** Whom a request for a job came from, and the job that it got; null where there is none for it, or it may not have any. */
+export interface HandOut {
+  runner: WaitingRunner;
+  job: PipelineJob | null;
+}
+
 /**
- * Gives the runner one of the jobs that it may take (runner-api.md §1.8, §2.6): the project with the fewest jobs in progress comes first, in it the
- * oldest job. The job leaves the queue but stays `pending` until the runner says that it has it. Of any number of requests at once each job goes
- * to one, since rows that another request holds are skipped.
+ * Gives the runner behind a token one of the jobs that it may take (runner-api.md §1.8, §2.6): the project with the fewest jobs in progress comes
+ * first, in it the oldest job. The job leaves the queue but stays `pending` until the runner says that it has it. Of any number of requests at once
+ * each job goes to one, since rows that another request holds are skipped. A runner that is paused, or of no project, gets none.
  *
  * One statement, so that it costs one round trip.
  *
- * @returns undefined when there is none
+ * @returns undefined when nobody has the token
  */
-export async function takeJob(
-  database: DataSource,
-  runner: WaitingRunner,
-  request: RequestJob,
-  now: Date,
-): Promise<TakenJob | undefined> {
-  const facts: RunnerFacts = {
-    id: runner.id,
-    description: runner.description,
-    ipAddress: request.ipAddress ?? null,
-    paused: runner.paused,
-    runnerType: runner.runnerType,
-    name: request.info.name ?? null,
+export async function takeJob(database: DataSource, request: RequestJob, now: Date): Promise<HandOut | undefined> {
+  const { tokenHash, systemId, info, ipAddress, jobTokenHash } = request;
+  const facts: Omit<RunnerFacts, 'id' | 'description' | 'paused' | 'runnerType'> = {
+    ipAddress: ipAddress ?? null,
+    name: info.name ?? null,
     online: true,
     status: 'online',
   };
-  const values = [
-    runner.id,
-    runner.runUntagged,
-    runner.tagList,
-    runner.accessLevel,
-    runner.runnerType,
-    request.systemId,
-    JSON.stringify(facts),
-    request.info.cancelsGracefully,
-    request.jobTokenHash,
-    now,
-  ];
-  const [rows] = await retrying(() => database.query<[TakenJob[], number]>(takeOne, values));
-  return rows[0];
+  const values = [tokenHash, now, systemId, JSON.stringify(facts), info.cancelsGracefully, jobTokenHash];
+  const [row] = await retrying(() => database.query<({ runner: WaitingRunner } & PipelineJob)[]>(takeOne, values));
+  if (!row) return undefined;
+  const { runner, ...job } = row;
+  return { runner, job: job.id === null ? null : job };
 }
 
 /** As the index says it, or that would not be used. */
@@ -99,22 +70,28 @@ const inQueue = `status = 'pending' and runner_id is null and not bridge`;
 
 /** Project by project, and of each only the first: one that has thousands of jobs in the queue hides nobody else's. */
 const takeOne = `
-  with recursive queued as (
-    (select project_id from pipelines.jobs where ${inQueue} order by project_id limit 1)
+  with recursive runner as materialized (
+    select id, paused, run_untagged, tag_list, access_level, maximum_timeout, runner_type, description,
+      array(select project_id from pipelines.runner_projects where runner_id = runners.id) as project_ids
+    from pipelines.runners where token_hash = decode($1, 'hex')
+  ), able as materialized (
+    select * from runner where not paused and (runner_type = 'instance_type' or cardinality(project_ids) > 0)
+  ), queued as (
+    (select project_id from pipelines.jobs where ${inQueue} and exists (select from able) order by project_id limit 1)
     union all
     select (select project_id from pipelines.jobs where ${inQueue} and project_id > queued.project_id order by project_id limit 1)
     from queued where queued.project_id is not null
   ), waiting as materialized (
     select first.id, project.id as project_id
-    from queued join pipelines.projects as project on project.id = queued.project_id
+    from able cross join queued join pipelines.projects as project on project.id = queued.project_id
       cross join lateral (
         select id from pipelines.jobs
         where project_id = project.id and ${inQueue}
-          and (case when cardinality(tags) = 0 then $2 else tags <@ $3::text[] end)
-          and ($4 = 'not_protected' or protected)
+          and (case when cardinality(tags) = 0 then able.run_untagged else tags <@ able.tag_list end)
+          and (able.access_level = 'not_protected' or protected)
         order by id limit ${lookedPerProject}
       ) as first
-    where ($5 = 'instance_type' or project.id in (select project_id from pipelines.runner_projects where runner_id = $1))
+    where (able.runner_type = 'instance_type' or project.id = any(able.project_ids))
       and project.state = 'active' and not project.archived and project.builds_access_level <> 'disabled'
   ), busy as (
     select project_id, count(*) as jobs from pipelines.jobs
@@ -126,13 +103,20 @@ const takeOne = `
     select job.id from pipelines.jobs as job join ranked using (id)
     where job.status = 'pending' and job.runner_id is null
     order by ranked.turn, job.id limit 1 for update of job skip locked
+  ), taken as (
+    update pipelines.jobs as job
+    set runner_id = able.id, runner_system_id = $3,
+        runner_facts = $4::jsonb || jsonb_build_object(
+          'id', able.id, 'description', able.description, 'paused', able.paused, 'runnerType', able.runner_type),
+        runner_cancels_gracefully = $5, token_hash = decode($6, 'hex'),
+        assigned_at = $2, last_contact_at = $2, times_assigned = times_assigned + 1, version = version + 1
+    from chosen, able where job.id = chosen.id
+    returning job.*
   )
-  update pipelines.jobs as job
-  set runner_id = $1, runner_system_id = $6, runner_facts = $7, runner_cancels_gracefully = $8, token_hash = decode($9, 'hex'),
-      assigned_at = $10, last_contact_at = $10, times_assigned = times_assigned + 1,
-      version = version + 1
-  from chosen where job.id = chosen.id
-  returning job.id, job.project_id as "projectId", job.pipeline_id as "pipelineId"`;
+  select json_build_object('id', runner.id, 'paused', runner.paused, 'runUntagged', runner.run_untagged, 'tagList', runner.tag_list,
+      'accessLevel', runner.access_level, 'maximumTimeout', runner.maximum_timeout, 'runnerType', runner.runner_type,
+      'description', runner.description, 'projectIds', runner.project_ids) as runner, handed_out.*
+  from runner left join (${pipelineJob('taken', '$2')}) as handed_out on true`;
 
 /** What the runner may take, for whoever has to guess whether to ask again. */
 export function reachOf({ tagList, runUntagged, accessLevel, runnerType, projectIds }: WaitingRunner): RunnerReach {

@@ -14,11 +14,11 @@ import { Outbox, retryingTransaction } from '#libs/persistence';
 import { DataSource, type EntityManager } from 'typeorm';
 import { finishJob } from '../pipelines/finish-job.js';
 import { readJobs } from '../pipelines/jobs.repository.js';
-import { moveJob, processPipeline } from '../pipelines/statuses.repository.js';
+import { moveJob, type ShownPipeline, shownPipeline, startPipeline } from '../pipelines/statuses.repository.js';
 import { storedReason } from './failure-reasons.js';
 
 interface Reported {
-  pipelineId: number;
+  pipeline: ShownPipeline;
   status: Status;
   /** The token is the job's, and was not taken away. */
   fits: boolean;
@@ -40,17 +40,15 @@ export class JobReportsHandler {
   report(@Payload() report: ReportJob): Promise<JobReportAnswer> {
     const now = new Date();
     return this.outbox.transaction(async (manager, say) => {
-      // The pipeline before the job, as everybody does: two that took them the other way round would wait for each other.
-      await lockPipelineOf(manager, report.jobId);
-      const job = await find(manager, report);
+      const job = await lockJob(manager, report);
       if (!job?.fits) return { accepted: false, jobStatus: null };
       if (!live.includes(job.status)) return { accepted: false, jobStatus: job.status };
 
-      if (report.state === 'running' && job.status === 'pending' && !report.debugTrace) {
+      if (report.state === 'running' && job.status === 'pending') {
+        await moveJob(manager, say, report.jobId, 'pick', now);
+        await startPipeline(manager, say, job.pipeline, now);
         // The usual first word, which somebody waits for: the job was heard of when it was handed out, just now.
-        const moved = await moveJob(manager, say, report.jobId, 'pick', now);
-        await processPipeline(manager, say, job.pipelineId, now);
-        if (moved === 'moved') return { accepted: true, jobStatus: 'running' };
+        if (!report.debugTrace) return { accepted: true, jobStatus: 'running' };
       }
       const ends = report.state === 'success' || report.state === 'failed';
       if (ends && job.coveragePattern !== null && report.coverage === undefined)
@@ -74,11 +72,8 @@ export class JobReportsHandler {
           },
           now,
         );
-      } else if (report.state === 'running' && job.status === 'pending') {
-        await moveJob(manager, say, report.jobId, 'pick', now);
-        await processPipeline(manager, say, job.pipelineId, now);
       }
-      return { accepted: true, jobStatus: (await find(manager, report))?.status ?? null };
+      return { accepted: true, jobStatus: await statusOf(manager, report.jobId) };
     });
   }
 
@@ -133,20 +128,27 @@ export class JobReportsHandler {
   }
 }
 
-/** In one statement; what is read before it may have changed while it waited. */
-async function lockPipelineOf(manager: EntityManager, jobId: number): Promise<void> {
-  await manager.query(
-    'select from pipelines.pipelines where id = (select pipeline_id from pipelines.jobs where id = $1) for no key update',
-    [jobId],
-  );
+/**
+ * The job that a report is about, and its pipeline, both locked: the pipeline first, as everybody does, since two that took them the other way round
+ * would wait for each other. What is read here is what was there when both were locked.
+ */
+async function lockJob(manager: EntityManager, { jobId, tokenHash, state }: ReportJob): Promise<Reported | undefined> {
+  const [row] = (await manager.query(
+    `select ${shownPipeline}, job.status as "jobStatus", coalesce(job.token_hash = decode($2, 'hex'), false) and job.erased_at is null as fits,
+       case when $3 then (select definition -> 'options' ->> 'coverage' from pipelines.planned_jobs as planned
+         where planned.plan_id = job.plan_id and planned.position = job.position) end as "coveragePattern"
+     from pipelines.pipelines as pipeline join pipelines.jobs as job on job.pipeline_id = pipeline.id
+     where job.id = $1 for no key update of pipeline, job`,
+    [jobId, tokenHash, state === 'success' || state === 'failed'],
+  )) as (ShownPipeline & Omit<Reported, 'pipeline' | 'status'> & { jobStatus: Status })[];
+  if (!row) return undefined;
+  const { jobStatus, fits, coveragePattern, ...pipeline } = row;
+  return { pipeline, status: jobStatus, fits, coveragePattern };
 }
 
-async function find(manager: EntityManager, { jobId, tokenHash }: ReportJob): Promise<Reported | undefined> {
-  const [job] = (await manager.query(
-    `select pipeline_id as "pipelineId", job.status, definition -> 'options' ->> 'coverage' as "coveragePattern",
-       coalesce(token_hash = decode($2, 'hex'), false) and erased_at is null as fits
-     from pipelines.jobs as job join pipelines.planned_jobs using (plan_id, position) where id = $1`,
-    [jobId, tokenHash],
-  )) as Reported[];
-  return job;
+async function statusOf(manager: EntityManager, jobId: number): Promise<Status | null> {
+  const [job] = (await manager.query('select status from pipelines.jobs where id = $1', [jobId])) as {
+    status: Status;
+  }[];
+  return job?.status ?? null;
 }

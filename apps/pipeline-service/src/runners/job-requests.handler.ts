@@ -13,7 +13,13 @@ import { isEnvironmentName } from '#libs/ci-config';
 import { MessagePattern } from '#libs/messaging';
 import { Outbox } from '#libs/persistence';
 import { DataSource } from 'typeorm';
-import { dependenciesOf, type EarlierJob, MissingDependency, readEarlierJobs } from '../artifacts/job-dependencies.js';
+import {
+  dependenciesOf,
+  type EarlierJob,
+  mayDependOnJobs,
+  MissingDependency,
+  readEarlierJobs,
+} from '../artifacts/job-dependencies.js';
 import { pipelineDependencies } from '../artifacts/pipeline-dependencies.js';
 import { PipelineServiceConfig } from '../config.js';
 import { ImpossibleEnvironment, safeAddress } from '../environments/environment-faults.js';
@@ -24,19 +30,10 @@ import type { Server } from '../pipelines/predefined-variables.js';
 import { type ProjectForCreation, ProjectReader } from '../projects/project-reader.js';
 import { Repositories } from '../repositories/repositories.js';
 import { cacheKeys, filesAt } from './cache-keys.js';
-import {
-  findRunner,
-  listWaiting,
-  noteContact,
-  reachOf,
-  returnJob,
-  takeJob,
-  type TakenJob,
-  type WaitingRunner,
-} from './job-handout.js';
+import { listWaiting, noteContact, reachOf, returnJob, takeJob, type WaitingRunner } from './job-handout.js';
 import { type HandedOutJob, jobPayload } from './job-payload.js';
 import { type SentVariable, variableLayers } from './job-variables.js';
-import { type PipelineJob, readPipelineJob } from './pipeline-job.repository.js';
+import type { PipelineJob } from './pipeline-job.repository.js';
 
 /** Runners take jobs (runner-api.md §2). */
 @Controller()
@@ -57,59 +54,55 @@ export class JobRequestsHandler {
   @MessagePattern(RequestJob.pattern)
   async request(@Payload() request: RequestJob): Promise<JobRequestOutcome> {
     const now = new Date();
-    const runner = await findRunner(this.database, request.tokenHash);
-    if (!runner) return { outcome: 'unknown runner' };
-    const orphaned = runner.runnerType === 'project_type' && runner.projectIds.length === 0;
-    const assigned = runner.paused || orphaned ? undefined : await this.#assign(runner, request, now);
-    const noted = noteContact(this.database, runner.id, request, now);
-    if (!assigned) {
-      await noted;
-      return runner.paused
-        ? { outcome: 'paused' }
-        : orphaned
-          ? { outcome: 'orphaned' }
-          : { outcome: 'none', reach: reachOf(runner) };
+    // A job that cannot be handed out fails, and the next one is tried (runner-api.md §2.6).
+    for (;;) {
+      const handOut = await takeJob(this.database, request, now);
+      if (!handOut) return { outcome: 'unknown runner' };
+      const { runner, job } = handOut;
+      const payload = job && (await this.#handOut(job, runner, request, now));
+      if (job && !payload) continue;
+      const noted = noteContact(this.database, runner.id, request, now);
+      if (!job || !payload) {
+        await noted;
+        return withoutJob(runner);
+      }
+      // A job waits for nobody's statistics.
+      noted.catch((error: unknown) => this.log.warn({ err: error, runner: runner.id }, 'a contact was not noted'));
+      return { outcome: 'assigned', jobId: job.id, payload };
     }
-    // A job waits for nobody's statistics.
-    noted.catch((error: unknown) => this.log.warn({ err: error, runner: runner.id }, 'a contact was not noted'));
-    return assigned;
   }
 
-  /** A job that cannot be handed out fails, and the next one is tried (runner-api.md §2.6). */
-  async #assign(runner: WaitingRunner, request: RequestJob, now: Date): Promise<JobRequestOutcome | undefined> {
-    for (;;) {
-      const taken = await takeJob(this.database, runner, request, now);
-      if (!taken) return undefined;
-      const { id: jobId } = taken;
-      // What cannot be read now is no fault of the job's: unacknowledged, it goes back to the queue.
-      const { job, earlier, others, project } = await this.#read(taken, now);
-      let payload: ReturnType<typeof jobPayload>;
-      try {
-        if (others instanceof MissingDependency) throw others;
-        const { environment } = job.definition;
-        if (environment && !isEnvironmentName(environment.name))
-          throw new ImpossibleEnvironment(`No environment may be called '${environment.name}'`);
-        const dependencies = [...dependenciesOf(job.definition, earlier), ...others];
-        const cacheKeys = await this.#cacheKeys(job, project);
-        payload = jobPayload({ ...job, dependencies, cacheKeys }, project, {
-          server: this.#server,
-          runner,
-          token: request.jobToken,
-          now,
-        });
-      } catch (error) {
-        this.log.warn({ err: error, job: jobId }, 'a job could not be handed out');
-        const failureReason = failureReasonOf(error);
-        await this.outbox.transaction(async (manager, say) => {
-          await finishJob(manager, say, jobId, { success: false, failureReason }, now);
-          // Its token is the next one's now.
-          await manager.query('update pipelines.jobs set token_hash = null where id = $1', [jobId]);
-        });
-        continue;
-      }
-      await this.#noteEnvironment(job, payload, now);
-      return { outcome: 'assigned', jobId, payload };
+  /** @returns what the runner gets; undefined where the job cannot be handed out, and has failed */
+  async #handOut(
+    job: PipelineJob,
+    runner: WaitingRunner,
+    request: RequestJob,
+    now: Date,
+  ): Promise<ReturnType<typeof jobPayload> | undefined> {
+    // What cannot be read now is no fault of the job's: unacknowledged, it goes back to the queue.
+    const { earlier, others, project } = await this.#read(job);
+    let payload: ReturnType<typeof jobPayload>;
+    try {
+      if (others instanceof MissingDependency) throw others;
+      const { environment } = job.definition;
+      if (environment && !isEnvironmentName(environment.name))
+        throw new ImpossibleEnvironment(`No environment may be called '${environment.name}'`);
+      const dependencies = [...dependenciesOf(job.definition, earlier), ...others];
+      const cacheKeys = await this.#cacheKeys(job, project);
+      const to = { server: this.#server, runner, token: request.jobToken, now };
+      payload = jobPayload({ ...job, dependencies, cacheKeys }, project, to);
+    } catch (error) {
+      this.log.warn({ err: error, job: job.id }, 'a job could not be handed out');
+      const failureReason = failureReasonOf(error);
+      await this.outbox.transaction(async (manager, say) => {
+        await finishJob(manager, say, job.id, { success: false, failureReason }, now);
+        // Its token is the next one's now.
+        await manager.query('update pipelines.jobs set token_hash = null where id = $1', [job.id]);
+      });
+      return undefined;
     }
+    await this.#noteEnvironment(job, payload, now);
+    return payload;
   }
 
   /** With its address as the job's variables make it. */
@@ -155,22 +148,15 @@ export class JobRequestsHandler {
   }
 
   async #read(
-    { id, projectId, pipelineId }: TakenJob,
-    now: Date,
-  ): Promise<{
-    job: PipelineJob;
-    earlier: EarlierJob[];
-    others: EarlierJob[] | MissingDependency;
-    project: ProjectForCreation;
-  }> {
-    const [job, projects, earlier] = await Promise.all([
-      readPipelineJob(this.database, id, now),
-      this.projects.load([projectId]),
-      readEarlierJobs(this.database, pipelineId),
+    job: PipelineJob,
+  ): Promise<{ earlier: EarlierJob[]; others: EarlierJob[] | MissingDependency; project: ProjectForCreation }> {
+    const [projects, earlier] = await Promise.all([
+      this.projects.load([job.projectId]),
+      mayDependOnJobs(job.definition) ? readEarlierJobs(this.database, job.pipeline.id) : [],
     ]);
-    const project = projects.get(projectId);
-    if (!job || !project) throw new Error(`The job ${id} or its project is gone`);
-    return { job, earlier, others: await this.#ofOtherPipelines(job, project), project };
+    const project = projects.get(job.projectId);
+    if (!project) throw new Error(`The project of the job ${job.id} is gone`);
+    return { earlier, others: await this.#ofOtherPipelines(job, project), project };
   }
 
   @MessagePattern(ReturnJob.pattern)
@@ -183,6 +169,12 @@ export class JobRequestsHandler {
   listWaiting(): Promise<(JobOutline & { count: number })[]> {
     return listWaiting(this.database);
   }
+}
+
+function withoutJob(runner: WaitingRunner): JobRequestOutcome {
+  if (runner.paused) return { outcome: 'paused' };
+  if (runner.runnerType === 'project_type' && runner.projectIds.length === 0) return { outcome: 'orphaned' };
+  return { outcome: 'none', reach: reachOf(runner) };
 }
 
 /** Why a job fails that could not be handed out, in GitLab's words. */
