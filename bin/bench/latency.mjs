@@ -299,7 +299,10 @@ async function measureLess(home, repository) {
   const git = (...args) => spawnSync('git', ['-C', copy, ...args], { stdio: 'ignore' });
   const rows = [
     ['a call to a bare HTTP server', await timed(async () => (await fetch(url, { method: 'POST', body: 'x' })).text())],
-    ['bash started and ended', await timed(() => void spawnSync('bash', ['-c', 'echo "$EPOCHREALTIME"']))],
+    [
+      'bash started and ended',
+      await timed(() => void spawnSync('bash', ['-c', 'echo "$EPOCHREALTIME"'], { stdio: 'ignore' })),
+    ],
     [
       'git alone: init, fetch by path, checkout',
       await timed(() => {

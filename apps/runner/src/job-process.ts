@@ -59,6 +59,8 @@ export interface ProcessRun {
   marker: JobMarker;
   onOutput(chunk: Buffer): void;
   endings?: readonly ProcessEnding[];
+  /** When it resolves, a line is written to the program's descriptor 3, for which it may wait; where it is not given, there is no such descriptor. */
+  gate?: Promise<unknown>;
   /** Ends the group within two seconds. */
   abort: AbortSignal;
 }
@@ -93,7 +95,7 @@ export async function runProcess(run: ProcessRun): Promise<number> {
       child = spawn(run.file, run.args, {
         cwd: run.cwd,
         env: { ...run.env, [run.marker.name]: run.marker.value },
-        stdio: ['ignore', writer, writer],
+        stdio: ['ignore', writer, writer, ...(run.gate ? (['pipe'] as const) : [])],
         detached: true,
       });
     } finally {
@@ -103,6 +105,10 @@ export async function runProcess(run: ProcessRun): Promise<number> {
       child.on('error', reject);
       child.on('exit', (code, signal) => resolve(code ?? 128 + osConstants.signals[signal!]));
     });
+    const gate = child.stdio[3] as net.Socket | undefined;
+    // Whoever waited may have been ended meanwhile.
+    gate?.on('error', () => undefined);
+    void run.gate?.then(() => gate?.end('\n'));
     const group = child.pid;
     if (group !== undefined) {
       void endOnSignal(group, run.abort, ABORT_GRACE_MS, done.signal);

@@ -42,6 +42,8 @@ interface Execution {
   trustsCheckouts: boolean;
   /** Of the runner; jobs get an allow-listed part of it. */
   environment: NodeJS.ProcessEnv;
+  /** See `ExecutorJob`: until then directories are made and objects fetched, and the shell starts. */
+  accepted: Promise<boolean>;
   /** Graceful cancel: the script ends, after_script runs. */
   canceled: AbortSignal;
   /** Ends everything; its reason is an `AbortCause`. */
@@ -109,6 +111,7 @@ class JobStages {
       env: this.env,
       log: execution.log,
       marker: execution.marker,
+      accepted: execution.accepted,
       ending: AbortSignal.any([this.aborted, execution.canceled, this.timedOut.signal]),
       runProgram: (program) => this.runProgram(program),
     });
@@ -122,7 +125,7 @@ class JobStages {
     const ready = outcome.state === 'success';
     if (ready) outcome = await this.attempt(() => this.runSteps());
     this.beginClosing();
-    if (ready) outcome = await this.attempt(() => this.runAfterScript(outcome));
+    if (ready && (await this.execution.accepted)) outcome = await this.attempt(() => this.runAfterScript(outcome));
     const succeeded = outcome.state === 'success';
     const kept = await this.attempt(async () => withoutFailure(await this.archives.keep(succeeded, this.aborted)));
     // What ended the job first is its outcome, unless it was ended from outside since.
@@ -299,7 +302,7 @@ class JobStages {
   }
 
   private async runGit(commands: readonly GitCommand[]): Promise<number> {
-    const { workspace, trustsCheckouts } = this.execution;
+    const { workspace, trustsCheckouts, accepted } = this.execution;
     const chosen = this.ready.filter(
       ({ key, value }) => steersGit(key) && value.length < 65_536 && !value.includes('\0'),
     );
@@ -312,10 +315,11 @@ class JobStages {
     );
     // In a container the job may be another user, who must be able to write in the checkout all the same.
     const script = [...(trustsCheckouts ? [] : ['umask 0']), ...lines].join(' && ');
+    await accepted;
     return this.runProgram({ file: 'sh', args: ['-c', script], cwd: workspace.project, env, endings: this.endings });
   }
 
-  private async runProgram({ file, args, cwd, env, endings }: JobProgram): Promise<number> {
+  private async runProgram(program: JobProgram): Promise<number> {
     const { log, pipe, marker, onScriptOutput } = this.execution;
     let silent = true;
     const onOutput = (chunk: Buffer) => {
@@ -324,7 +328,7 @@ class JobStages {
       silent = false;
     };
     try {
-      return await runProcess({ file, args, cwd, env, pipe, marker, onOutput, endings, abort: this.aborted });
+      return await runProcess({ ...program, pipe, marker, onOutput, abort: this.aborted });
     } finally {
       log.endOutput();
     }

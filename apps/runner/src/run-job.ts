@@ -12,7 +12,7 @@ import type { OutputPipe } from './job-process.js';
 import { executeJob } from './job-stages.js';
 import type { JobPayload } from './job.payload.js';
 import { Masker, TOKEN_PREFIXES } from './masking.js';
-import { CANCELED, type AbortCause, type JobOutcome } from './outcome.js';
+import type { AbortCause, JobOutcome } from './outcome.js';
 import { reactToUpdate } from './reactions.js';
 import { runnerVariables, type JobSlot } from './runner-variables.js';
 import { TraceSender } from './trace-sender.js';
@@ -80,50 +80,52 @@ export async function runJob(job: JobPayload, slot: JobSlot, pipe: OutputPipe, h
       cancel: () => canceled.abort(),
       abort: () => end('canceled'),
     });
-    // The answer to the acknowledgement decides whether the job runs; directories can be made meanwhile.
-    const [first, prepared] = await Promise.all([
-      acknowledge(host, job),
-      prepareWorkspace(workspace, job, ready, isDocker).then(
-        () => undefined,
-        (error: Error) => error,
-      ),
-    ]);
-    const reaction = first ? reactToUpdate(first) : 'go-on';
-    if (first && reaction === 'abort') {
-      await removeTree(workspace.temporary);
-      return `dropped, the coordinator no longer wants it run (${describeAnswer(first)})`;
-    }
-    if (first) sender.heed(first, reaction);
-    sender.start();
+    // The answer to the acknowledgement decides whether the job runs; much can be got ready meanwhile.
+    let refusal: Answer | undefined;
+    const accepted = acknowledge(host, job).then((answer) => {
+      const reaction = answer ? reactToUpdate(answer) : 'go-on';
+      if (reaction === 'abort') {
+        refusal = answer;
+        end('canceled');
+        return false;
+      }
+      if (answer) sender.heed(answer, reaction);
+      sender.start();
+      return reaction === 'go-on';
+    });
 
     let outcome: JobOutcome;
     try {
       log.line(`Running with flagfall-runner ${RUNNER_VERSION}`);
       log.line(`  on ${host.name} ${host.shortToken}, system ID: ${host.systemId}`);
-      if (prepared) throw prepared;
-      outcome = canceled.signal.aborted
-        ? CANCELED
-        : await executeJob({
-            job,
-            workspace,
-            entries,
-            log,
-            pipe,
-            marker,
-            coordinator: host.coordinator,
-            cache: { store: host.cache, scope: join(host.shortToken, `project-${job.projectId}`) },
-            createExecutor: (given) => createExecutor(given, host),
-            trustsCheckouts: !isDocker,
-            buildsDir: host.buildsDir,
-            archivePath: join(host.stateDir, `archive-${marker.value}`),
-            environment: host.environment,
-            canceled: canceled.signal,
-            aborted: ended.signal,
-            terminationGraceMs: host.terminationGraceMs,
-            onScriptOutput: () => sender.expedite(),
-          });
+      await prepareWorkspace(workspace, job, ready, isDocker);
+      outcome = await executeJob({
+        job,
+        workspace,
+        entries,
+        log,
+        pipe,
+        marker,
+        coordinator: host.coordinator,
+        cache: { store: host.cache, scope: join(host.shortToken, `project-${job.projectId}`) },
+        createExecutor: (given) => createExecutor(given, host),
+        trustsCheckouts: !isDocker,
+        buildsDir: host.buildsDir,
+        archivePath: join(host.stateDir, `archive-${marker.value}`),
+        environment: host.environment,
+        canceled: canceled.signal,
+        aborted: ended.signal,
+        terminationGraceMs: host.terminationGraceMs,
+        onScriptOutput: () => sender.expedite(),
+        accepted,
+      });
     } catch (error) {
       outcome = systemFailure(error as Error);
+    }
+    await accepted;
+    if (refusal) {
+      await leaveNothing(marker, workspace.temporary);
+      return `dropped, the coordinator no longer wants it run (${describeAnswer(refusal)})`;
     }
     try {
       // Before the report: once a job counts as ended, nothing of it is left.

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -288,12 +288,38 @@ describe('the end from outside', () => {
   });
 
   test('an acknowledgement answered canceling reports the job canceled', async () => {
-    const job = coordinator.enqueue(['touch "$CI_BUILDS_DIR/ran"'], { features: {} });
+    const job = coordinator.enqueue(['touch "$CI_BUILDS_DIR/ran"'], {
+      features: {},
+      moreSteps: [{ name: 'after_script', script: ['touch "$CI_BUILDS_DIR/after"'] }],
+    });
     job.status = 'canceling';
     startRunner();
     await coordinator.ended(job);
     expect(job.final).toMatchObject({ state: 'failed', failure_reason: 'unknown_failure' });
+    expect(await readdir(buildsDir)).toEqual(expect.not.arrayContaining(['ran', 'after']));
+  });
+
+  test.each([
+    ['runs', undefined, true],
+    ['drops', { status: 403 }, false],
+  ])('the shell is there before the acknowledgement is answered, and %s the job when it is', async (_, answer, ran) => {
+    let acknowledge!: () => void;
+    const asked = new Promise<void>((resolve) => (acknowledge = resolve));
+    coordinator.delay = (method) => (method === 'PUT' ? asked : undefined);
+    coordinator.intercept = (method) => (method === 'PUT' ? answer : undefined);
+    coordinator.enqueue([
+      'touch "$CI_BUILDS_DIR/ran"',
+      'if (: <&3) 2> /dev/null; then touch "$CI_BUILDS_DIR/open"; fi',
+    ]);
+    const runner = startRunner({ maxBuilds: 1 });
+    while (shellsWaiting(buildsDir) === 0) await new Promise((resolve) => setTimeout(resolve, 20));
     expect(await readdir(buildsDir)).not.toContain('ran');
+    acknowledge();
+    await runner.finished();
+    expect((await readdir(buildsDir)).includes('ran')).toBe(ran);
+    expect(shellsWaiting(buildsDir)).toBe(0);
+    // What the shell waited at is closed by then.
+    expect(await readdir(buildsDir)).not.toContain('open');
   });
 });
 
@@ -559,4 +585,16 @@ async function gone(id: number): Promise<void> {
   ) {
     if (Date.now() > deadline) throw new Error(`job ${id} did not end`);
   }
+}
+
+/** Shells that run a script of a job below the directory. */
+function shellsWaiting(directory: string): number {
+  return readdirSync('/proc').filter((pid) => {
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      return command === 'bash\0-l\0step_script\0' && readlinkSync(`/proc/${pid}/cwd`).startsWith(directory);
+    } catch {
+      return false; // No process, or gone meanwhile.
+    }
+  }).length;
 }

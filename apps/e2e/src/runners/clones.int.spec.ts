@@ -133,6 +133,17 @@ it('anybody clones a public project', async () => {
   expect(await git('ls-remote', '--heads', address(null, open.path))).toContain('refs/heads/main');
 });
 
+it('a runner may clone its job’s project from when it has the job, and no other before it says so', async () => {
+  const [own, readable] = [await flagfall.newProject({ files: file }), await flagfall.newProject({ files: file })];
+  await own.trigger();
+  const job = await runner.take();
+  await fetchAsRunner(job, 2);
+  expect(await complaint('ls-remote', address(job.token, readable.path))).toContain('Authentication failed');
+  expect((await flagfall.call({ path: '/job', headers: { 'JOB-TOKEN': job.token } })).status).toBe(401);
+  expect((await runner.put(job, { state: 'running' })).status).toBe(200);
+  await runner.end(job, 'success');
+});
+
 it('a job’s token opens its own project and what its user may read, and only while it runs', async () => {
   const [readable, hidden] = [await flagfall.newProject({ files: file }), await flagfall.newProject({ files: file })];
   const developer = await flagfall.newUser('developer');

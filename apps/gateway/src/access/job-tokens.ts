@@ -40,6 +40,11 @@ export class JobTokens {
   }
 }
 
+/** Whether its job was handed out to a runner that has not said a word yet. */
+export function isHandedOut({ status, erased }: JobCredential): boolean {
+  return status === 'pending' && !erased;
+}
+
 /** Whether a job token counts: while its job runs, which includes the time it takes to stop after a cancel (trigger-api.md §1.7). */
 export function isLive(job: JobCredential, now: Date): boolean {
   return (

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type Actor, Refusal, ShowActor } from '#libs/contracts';
 import { refusalFor } from '../access/access.policy.js';
 import { AccessTokens, userBehind } from '../access/access-tokens.js';
-import { isLive, type JobCredential, JobTokens } from '../access/job-tokens.js';
+import { isHandedOut, isLive, type JobCredential, JobTokens } from '../access/job-tokens.js';
 import { type ProjectAddress, ProjectAddresses } from '../access/project-addresses.js';
 import { anonymous, onProject, type UserViewer } from '../access/viewer.js';
 import { Services } from '../services.js';
@@ -15,7 +15,7 @@ export interface CloneGrant {
 }
 
 /**
- * Who may clone: a running job its own project and, for its submodules, what the user may read whose job it is; whoever may read the repository by an
+ * Who may clone: a job its own project, from when a runner has it to its end, and while it runs, for its submodules, what the user may read whose job it is; whoever may read the repository by an
  * access token; anybody a public one. git sends either kind of token as a password, the user does not count (runner-api.md §6.4).
  */
 @Injectable()
@@ -39,8 +39,10 @@ export class CloneAccess {
       return { project, pipelineId: null };
     }
     if (job) {
-      if (!isLive(job, now)) throw challenge();
-      if (project && Number(job.project_id) === project.id) return { project, pipelineId: Number(job.pipeline_id) };
+      const own = project && Number(job.project_id) === project.id;
+      // A runner that has the job may clone while it says so: that is the longest part of getting ready (ADR 37).
+      if (!isLive(job, now) && !(own && isHandedOut(job))) throw challenge();
+      if (own) return { project, pipelineId: Number(job.pipeline_id) };
       return { project: await this.#readableByOwner(job, project), pipelineId: null };
     }
     const found = await this.tokens.find(token);

@@ -61,7 +61,8 @@ export class DockerExecutor implements Executor {
   }
 
   async prepare(): Promise<void> {
-    const { job, log } = this.run;
+    const { job, log, accepted } = this.run;
+    await accepted;
     const image = { ...job.image, name: this.expand(job.image.name) || this.settings.image };
     if (image.name === '') {
       const message = 'the job names no image, and the runner has none for such jobs (--docker-image)';

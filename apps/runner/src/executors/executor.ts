@@ -36,6 +36,8 @@ export interface JobProgram {
   cwd: string;
   env: NodeJS.ProcessEnv;
   endings: readonly ProcessEnding[];
+  /** See `ProcessRun`. */
+  gate?: Promise<unknown>;
 }
 
 /** What an executor is given of the job. */
@@ -47,6 +49,8 @@ export interface ExecutorJob {
   env: NodeJS.ProcessEnv;
   log: JobLog;
   marker: JobMarker;
+  /** Whether the coordinator, once it has answered, still wants the job run. Nothing of the job's own may run before, or where it does not. */
+  accepted: Promise<boolean>;
   /** The job is not to go on: what gets ready for it may stop. */
   ending: AbortSignal;
   runProgram(program: JobProgram): Promise<number>;

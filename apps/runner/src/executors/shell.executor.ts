@@ -4,6 +4,9 @@ import { delimiter, join } from 'node:path';
 import { StageFailure } from '../outcome.js';
 import type { Executor, ExecutorJob, StageScript } from './executor.js';
 
+/** What comes before a script: the shell starts while the runner still waits for the coordinator's word. */
+const GATE = 'IFS= read -r _ <&3 || exit 1; exec 3<&-';
+
 /** Runs scripts in a login shell on this machine, with the rights of the runner's user: bash, or sh where there is none. */
 export class ShellExecutor implements Executor {
   readonly name = 'shell';
@@ -22,9 +25,11 @@ export class ShellExecutor implements Executor {
   }
 
   async runScript({ name, text, endings }: StageScript): Promise<number> {
-    const { workspace, env, runProgram } = this.run;
-    await writeFile(join(workspace.temporary, name), text, { mode: 0o600 });
-    return runProgram({ file: this.shell, args: ['-l', name], cwd: workspace.temporary, env, endings });
+    const { workspace, env, accepted, runProgram } = this.run;
+    await writeFile(join(workspace.temporary, name), `${GATE}\n${text}`, { mode: 0o600 });
+    // Where the job is not wanted any more the gate stays shut until that has ended it.
+    const gate = accepted.then((wanted) => (wanted ? undefined : new Promise(() => undefined)));
+    return runProgram({ file: this.shell, args: ['-l', name], cwd: workspace.temporary, env, endings, gate });
   }
 
   async cleanUp(): Promise<void> {

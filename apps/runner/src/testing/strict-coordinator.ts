@@ -57,6 +57,8 @@ export class StrictCoordinator {
   updateInterval = 1;
   /** Answers in place of the protocol's; `drop` closes the connection without one. */
   intercept: (method: string, path: string, body: Buffer) => ScriptedAnswer | 'drop' | undefined = () => undefined;
+  /** Before any other answer. */
+  delay: (method: string, path: string) => Promise<void> | undefined = () => undefined;
   private readonly payloads: Record<string, any>[] = [];
   private readonly queue: Record<string, unknown>[] = [];
   private readonly waiters = new Set<() => void>();
@@ -174,6 +176,7 @@ export class StrictCoordinator {
     const json = method === 'PATCH' || method === 'GET' ? undefined : JSON.parse(body.toString());
     this.requests.push({ method, path, body: json });
     this.look();
+    await this.delay(method, path);
     const scripted = this.intercept(method, path, body);
     if (scripted === 'drop') request.socket.destroy();
     else if (scripted) response.writeHead(scripted.status, scripted.headers).end();
