@@ -75,8 +75,9 @@ export class Outbox {
       );
       return { result: answer, rows: await this.#write(manager, byType(said)), hints: byType(hinted) };
     });
-    this.publish(rows);
+    // Runners wait for hints.
     this.#hint(hints);
+    this.publish(rows);
     return result;
   }
 

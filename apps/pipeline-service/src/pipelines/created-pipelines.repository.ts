@@ -134,8 +134,8 @@ export class CreatedPipelines {
             written,
           })),
     );
-    this.#outbox.publish(written.said);
     this.#outbox.hint(JobQueued, written.queued);
+    this.#outbox.publish(written.said);
     for (const actor of actors) this.#knownUsers.add(userKey(actor));
     const claimed = new Map(written.claimed.map((one) => [one.requestId, one]));
     for (const decision of decisions) {
