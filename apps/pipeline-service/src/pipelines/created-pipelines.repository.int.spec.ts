@@ -15,7 +15,8 @@ import { uuidv7 } from '#libs/persistence';
 import { onEvent } from '../../../../libs/messaging/src/testing/service.js';
 import { until } from '../../../../libs/messaging/src/testing/until.js';
 import { TestRepository } from '../repositories/testing/test-repository.js';
-import { CreatedPipelines, type Decision } from './created-pipelines.repository.js';
+import { CreatedPipelines } from './created-pipelines.repository.js';
+import type { Decision } from './decision.js';
 import { newActor, type RunningService, startService } from '../testing/running-service.js';
 
 const root = newActor();

@@ -16,7 +16,8 @@ import {
   checkVariableNames,
   checkVariables,
 } from './creation-checks.js';
-import type { CreatedPipelines, Decision, PlannedPipeline } from './created-pipelines.repository.js';
+import type { CreatedPipelines } from './created-pipelines.repository.js';
+import type { Decision, PlannedPipeline } from './decision.js';
 import { isTooOld, tooOldMessage } from './outcome-life.js';
 import { keepsFailedPipeline, type PipelineOrder } from './pipeline-order.js';
 import { planningContext } from './planning-context.js';

@@ -1,7 +1,7 @@
 import type { JobQueued, TriggerOutcome } from '#libs/contracts';
 import type { OutboxRow } from '#libs/persistence';
 import type { CreationRefusal } from './creation-checks.js';
-import type { Decision } from './created-pipelines.repository.js';
+import type { Decision } from './decision.js';
 import type { PipelineOrder } from './pipeline-order.js';
 import type { Sql } from './pipelines.repository.js';
 

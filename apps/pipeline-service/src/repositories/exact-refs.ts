@@ -3,13 +3,7 @@ import { describeFailure } from './git-failure.js';
 import type { GitObject } from './object-reader.js';
 import type { ObjectReaders } from './object-readers.js';
 import { UnchangedRefs } from './unchanged-refs.js';
-import { looksDescribed, shadowsOf, type RefCandidates } from './ref-name.js';
-
-/** What branch and tag of the asked names point to at this moment. */
-export interface FoundRefs {
-  branch?: GitObject;
-  tag?: GitObject;
-}
+import { type FoundRefs, looksDescribed, type RefCandidates, shadowsOf } from './ref-name.js';
 
 /**
  * Reads refs by their exact full names. `git cat-file` is fast, but takes a name that does not exist for something else where it can

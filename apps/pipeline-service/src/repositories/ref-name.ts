@@ -1,3 +1,5 @@
+import type { GitObject } from './object-reader.js';
+
 /** git itself has no limit, but no file system keeps a longer path, and no answer should cost more than its question. */
 const longestRefName = 4_000;
 
@@ -5,6 +7,12 @@ const longestRefName = 4_000;
 export interface RefCandidates {
   branch?: string;
   tag?: string;
+}
+
+/** What branch and tag of the asked names point to at this moment. */
+export interface FoundRefs {
+  branch?: GitObject;
+  tag?: GitObject;
 }
 
 /**

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { FoundRefs } from './exact-refs.js';
+import type { FoundRefs } from './ref-name.js';
 import { UnchangedRefs } from './unchanged-refs.js';
 
 const candidates = { branch: 'refs/heads/main', tag: 'refs/tags/main' };

@@ -1,8 +1,7 @@
 import { readFileSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { FoundRefs } from './exact-refs.js';
 import { describeStamp, ownDisks, settledNs, stampOf } from './file-stamps.js';
-import type { RefCandidates } from './ref-name.js';
+import type { FoundRefs, RefCandidates } from './ref-name.js';
 
 /** A path may come to mean another repository; then what is known of the old one is of no use for longer than this. */
 const longestMs = 60_000;

@@ -1,23 +1,11 @@
 import { type JobOutline, JobQueued, type RequestJob, type RunnerFacts, type RunnerReach } from '#libs/contracts';
 import { retrying, type Say } from '#libs/persistence';
 import type { DataSource, EntityManager } from 'typeorm';
+import type { WaitingRunner } from './handed-out-job.js';
 import { type PipelineJob, pipelineJob } from './pipeline-job.repository.js';
 
 /** How many waiting jobs of each project are looked at for one request: more than there are requests at once, each of which may hold one. */
 const lookedPerProject = 100;
-
-export interface WaitingRunner {
-  id: number;
-  paused: boolean;
-  runUntagged: boolean;
-  tagList: string[];
-  accessLevel: string;
-  maximumTimeout: number | null;
-  runnerType: 'instance_type' | 'project_type';
-  description: string;
-  /** Those of a project runner. */
-  projectIds: number[];
-}
 
 /** Notes that a runner's machine was heard of, and what it told of itself. */
 export async function noteContact(

@@ -1,6 +1,7 @@
 import type { Job } from '#libs/ci-config';
 import type { ProjectForCreation, ProjectVariable } from '../projects/project-reader.js';
-import { type HandedOutJob, jobPayload } from './job-payload.js';
+import type { HandedOutJob } from './handed-out-job.js';
+import { jobPayload } from './job-payload.js';
 
 const sha = '2f1e9c0d6b7a8f5e4d3c2b1a09f8e7d6c5b4a392';
 const token = 'glcbt-4f7e1c0a9b2d';

@@ -1,57 +1,10 @@
-import type { Cache, Image, Job } from '#libs/ci-config';
-import type { CommitFacts, PipelineSource } from '#libs/contracts';
-import type { EarlierJob } from '../artifacts/job-dependencies.js';
+import type { Cache, Image } from '#libs/ci-config';
 import { wantedArtifacts } from '../artifacts/wanted-artifacts.js';
-import type { OrderedVariable } from '../pipelines/pipeline-order.js';
-import { noSha, type Server, type UserIdentity } from '../pipelines/predefined-variables.js';
+import { noSha, type Server } from '../pipelines/predefined-variables.js';
 import type { ProjectForCreation } from '../projects/project-reader.js';
 import { runnerFailureReasons } from './failure-reasons.js';
-import type { WaitingRunner } from './job-handout.js';
+import type { HandedOutJob, HandingOut } from './handed-out-job.js';
 import { jobVariables } from './job-variables.js';
-
-/** A job as it was taken from the queue, with what its pipeline says. */
-export interface HandedOutJob {
-  id: number;
-  name: string;
-  stage: string;
-  definition: Job;
-  timeoutSeconds: number;
-  /** Given by whoever started the manual job. */
-  playedVariables: { key: string; value: string }[] | null;
-  pipeline: {
-    id: number;
-    iid: number;
-    source: PipelineSource;
-    ref: string;
-    tag: boolean;
-    tagMessage: string | null;
-    protected: boolean;
-    sha: string;
-    commit: CommitFacts;
-    createdAt: string;
-    name: string | null;
-    triggerShortToken: string | null;
-    variables: OrderedVariable[];
-  };
-  user: UserIdentity | null;
-  /** Jobs whose artifacts and dotenv variables this one gets. */
-  dependencies: Pick<EarlierJob, 'id' | 'name' | 'archive' | 'variables'>[];
-  /** The keys that are computed from files, one for each of the job's caches; null for a cache that has another key or must be left out. */
-  cacheKeys?: (string | null)[];
-  /** Seconds that the job waited. */
-  waited: number;
-}
-
-/** To whom, when and with which token it goes. */
-export interface HandingOut {
-  server: Server;
-  runner: Pick<WaitingRunner, 'id' | 'description' | 'tagList' | 'maximumTimeout'>;
-  /** Of the job; opens its repository, its log and its reports while it runs. */
-  token: string;
-  /** With the token in it. */
-  repositoryUrl: string;
-  now: Date;
-}
 
 /**
  * The job as a runner gets it (runner-api.md §2.4): numbers as numbers, and what is optional left out rather than sent in a form that does not

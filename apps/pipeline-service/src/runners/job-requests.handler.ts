@@ -30,8 +30,9 @@ import type { Server } from '../pipelines/predefined-variables.js';
 import { type ProjectForCreation, ProjectReader } from '../projects/project-reader.js';
 import { Repositories } from '../repositories/repositories.js';
 import { cacheKeys, filesAt } from './cache-keys.js';
-import { listWaiting, noteContact, reachOf, returnJob, takeJob, type WaitingRunner } from './job-handout.js';
-import { type HandedOutJob, jobPayload } from './job-payload.js';
+import type { HandedOutJob, WaitingRunner } from './handed-out-job.js';
+import { listWaiting, noteContact, reachOf, returnJob, takeJob } from './job-handout.js';
+import { jobPayload } from './job-payload.js';
 import { type SentVariable, variableLayers } from './job-variables.js';
 import type { PipelineJob } from './pipeline-job.repository.js';
 

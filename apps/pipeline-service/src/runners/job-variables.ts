@@ -9,7 +9,7 @@ import {
 } from '../pipelines/predefined-variables.js';
 import { projectIdentity } from '../pipelines/project-variables.js';
 import type { ProjectForCreation, ProjectVariable } from '../projects/project-reader.js';
-import type { HandedOutJob, HandingOut } from './job-payload.js';
+import type { HandedOutJob, HandingOut } from './handed-out-job.js';
 
 /** A variable as a runner gets it (runner-api.md §2.7). */
 export interface SentVariable {

@@ -1,5 +1,5 @@
 import type { Sql } from '../pipelines/pipelines.repository.js';
-import type { HandedOutJob } from './job-payload.js';
+import type { HandedOutJob } from './handed-out-job.js';
 
 /** A job with what its pipeline says. */
 export interface PipelineJob extends Omit<HandedOutJob, 'dependencies'> {
