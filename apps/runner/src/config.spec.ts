@@ -20,6 +20,7 @@ test('flags go before the environment', () => {
     buildsDir: 'data/builds',
     cacheDir: undefined,
     cacheLimitBytes: 10 * 1024 ** 3,
+    unpackLimit: { bytes: 10 * 1024 ** 3, entries: 500_000 },
     docker: undefined,
     stopTimeoutMs: 10_000,
     concurrency: 3,

@@ -55,6 +55,9 @@ Disk
   --cache-dir DIR           caches; several processes may share it; default
                             .flagfall/cache in the builds directory                     (RUNNER_CACHE_DIR)
   --cache-limit MIB         all caches together; the longest unused go; default 10240   (RUNNER_CACHE_LIMIT)
+  --unpack-limit MIB        what caches and artifacts of one job may be unpacked to;
+                            default 10240                                               (RUNNER_UNPACK_LIMIT)
+  --unpack-entries N        files and directories among it; default 500000              (RUNNER_UNPACK_ENTRIES)
 
 Where jobs run
   --executor shell          the default: in bash (or sh), with all rights of this user:
@@ -139,6 +142,14 @@ export function readConfig(args: string[], env: NodeJS.ProcessEnv): RunnerConfig
     [0, 86_400],
   );
   const cacheLimit = whole(flags['cache-limit'], 'RUNNER_CACHE_LIMIT', 'the cache limit (MiB)', 10_240, [1, 2 ** 30]);
+  const unpackLimit = whole(flags['unpack-limit'], 'RUNNER_UNPACK_LIMIT', 'the unpack limit (MiB)', 10_240, [
+    1,
+    2 ** 30,
+  ]);
+  const unpackEntries = whole(flags['unpack-entries'], 'RUNNER_UNPACK_ENTRIES', 'the unpack entries', 500_000, [
+    1,
+    2 ** 30,
+  ]);
 
   const executor = setting(flags.executor, 'RUNNER_EXECUTOR') ?? 'shell';
   if (executor !== 'shell' && executor !== 'docker') {
@@ -161,6 +172,7 @@ export function readConfig(args: string[], env: NodeJS.ProcessEnv): RunnerConfig
     buildsDir: setting(flags['builds-dir'], 'RUNNER_BUILDS_DIR') ?? 'data/builds',
     cacheDir: setting(flags['cache-dir'], 'RUNNER_CACHE_DIR'),
     cacheLimitBytes: cacheLimit * 1024 ** 2,
+    unpackLimit: { bytes: unpackLimit * 1024 ** 2, entries: unpackEntries },
     docker: executor === 'docker' ? { image, pullPolicy } : undefined,
     concurrency,
     name: setting(flags.name, 'RUNNER_NAME'),
@@ -186,6 +198,8 @@ function parseFlags(args: string[], faults: string[]) {
     'stop-timeout': text,
     'cache-dir': text,
     'cache-limit': text,
+    'unpack-limit': text,
+    'unpack-entries': text,
     executor: text,
     'docker-image': text,
     'docker-pull-policy': text,

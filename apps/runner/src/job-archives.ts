@@ -1,3 +1,4 @@
+import type { UnpackRoom } from './archive/unpack.js';
 import { downloadArtifacts } from './artifacts/download-artifacts.js';
 import { uploadArtifacts } from './artifacts/upload-artifacts.js';
 import type { CacheStore } from './cache/cache-store.js';
@@ -17,6 +18,8 @@ interface ArchivesOfJob {
   cache: { store: CacheStore; scope: string };
   /** Names a file of the runner's own that does not exist yet, for an archive on its way. */
   archivePath: string;
+  /** What the job may unpack, all caches and artifacts together. */
+  room: UnpackRoom;
   /** For git, where untracked files are asked for. */
   env: NodeJS.ProcessEnv;
   setting(name: string): string | undefined;
@@ -73,10 +76,11 @@ export class JobArchives {
   }
 
   private cacheRun(signal: AbortSignal) {
-    const { cache, job, directory, log, env, setting } = this.run;
+    const { cache, job, directory, room, log, env, setting } = this.run;
     return {
       ...cache,
       directory,
+      room,
       log,
       env,
       defaultKey: `${job.name}/${job.git.ref}`,

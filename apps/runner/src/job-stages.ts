@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
+import type { UnpackRoom } from './archive/unpack.js';
 import type { CacheStore } from './cache/cache-store.js';
 import type { Coordinator } from './coordinator.js';
 import type { Executor, ExecutorJob, JobProgram } from './executors/executor.js';
@@ -30,6 +31,7 @@ interface Execution {
   buildsDir: string;
   /** Names a file of the runner's own that does not exist yet, for an archive on its way. */
   archivePath: string;
+  room: UnpackRoom;
   /** The runner's own variables and the job's, in order. */
   entries: readonly JobVariable[];
   log: JobLog;

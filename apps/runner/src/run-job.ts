@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { UnpackRoom } from './archive/unpack.js';
 import { CacheStore } from './cache/cache-store.js';
 import { describeAnswer, type Coordinator } from './coordinator.js';
 import type { Answer } from './http-client.js';
@@ -36,6 +37,8 @@ export interface JobHost {
   docker: DockerSettings | undefined;
   cache: CacheStore;
   outputLimitBytes: number;
+  /** What each job may unpack. */
+  unpackLimit: Readonly<UnpackRoom>;
   terminationGraceMs: number;
   /** The runner stops and waits no longer for its jobs. */
   stopped: AbortSignal;
@@ -112,6 +115,7 @@ export async function runJob(job: JobPayload, slot: JobSlot, pipe: OutputPipe, h
         trustsCheckouts: !isDocker,
         buildsDir: host.buildsDir,
         archivePath: join(host.stateDir, `archive-${marker.value}`),
+        room: { ...host.unpackLimit },
         environment: host.environment,
         canceled: canceled.signal,
         aborted: ended.signal,

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { UnpackRoom } from './archive/unpack.js';
 import { CacheStore } from './cache/cache-store.js';
 import { askedPause, Coordinator, describeAnswer } from './coordinator.js';
 import { checkDocker, type DockerSettings } from './executors/docker.executor.js';
@@ -37,6 +38,8 @@ export interface RunnerOptions {
   maxBuilds?: number;
   /** Bytes of a job's output that its log takes; 4 MiB by default. */
   outputLimitBytes?: number;
+  /** What the caches and artifacts of one job may be unpacked to; 10 GiB and 500,000 entries by default. */
+  unpackLimit?: UnpackRoom;
   /** From SIGTERM to SIGKILL when a job is canceled gracefully; 10 minutes by default, as GitLab's runner. */
   terminationGraceMs?: number;
   /** How long another process may take to let go of the builds directory, in milliseconds; it is not waited for by default. */
@@ -165,6 +168,7 @@ export class Runner {
       docker,
       cache: new CacheStore(cacheDir, this.options.cacheLimitBytes ?? 10 * 1024 ** 3),
       outputLimitBytes: this.options.outputLimitBytes ?? 4 * 1024 * 1024,
+      unpackLimit: this.options.unpackLimit ?? { bytes: 10 * 1024 ** 3, entries: 500_000 },
       terminationGraceMs: this.options.terminationGraceMs ?? 10 * 60_000,
       stopped: this.stopped.signal,
       giveUp: this.giveUp.signal,

@@ -28,6 +28,8 @@ let root: string;
 let project: string;
 const signal = new AbortController().signal;
 
+const room = (bytes = 1024 ** 2, entries = 100) => ({ bytes, entries });
+
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'archive-'));
   project = join(root, 'project');
@@ -171,7 +173,7 @@ describe('zip files', () => {
     await utimes(join(project, 'bin/tool'), 1_700_000_000, 1_700_000_000);
     await mkdir(join(root, 'ours'));
     const path = await zip({ paths: ['bin', 'empty'] });
-    await unpackZip(path, join(root, 'ours'), signal);
+    await unpackZip(path, join(root, 'ours'), room(), signal);
     await promisify(execFile)('unzip', ['-q', path, '-d', join(root, 'theirs')]);
     for (const where of ['ours', 'theirs'].map((name) => join(root, name))) {
       expect(await readFile(join(where, 'bin/tool'), 'utf8')).toBe('#!/bin/sh\n');
@@ -207,21 +209,21 @@ describe('zip files', () => {
 describe('unpacking', () => {
   test.each(['../out', '/tmp/x', 'a/../x'])('zip slip by the name %s is refused', async (name) => {
     const path = await forged([{ name }]);
-    await expect(unpackZip(path, project, signal)).rejects.toThrow(/invalid relative path|absolute path/);
+    await expect(unpackZip(path, project, room(), signal)).rejects.toThrow(/invalid relative path|absolute path/);
     expect(await readdir(root)).not.toContain('out');
   });
 
   test('zip slip by a link of the archive is refused: links come last', async () => {
     await mkdir(join(root, 'outside'));
     const path = await forged([{ name: 'linkkk', content: join(root, 'outside'), mode: 0o120777 }, { name: 'linkkk' }]);
-    await unpackZip(path, project, signal).catch(() => undefined);
+    await unpackZip(path, project, room(), signal).catch(() => undefined);
     expect(await readdir(join(root, 'outside'))).toEqual([]);
     const below = await forged([
       { name: 'linkk2', content: join(root, 'outside'), mode: 0o120777 },
       { name: 'linkk2' },
       { name: 'l/file' },
     ]);
-    await unpackZip(below, project, signal).catch(() => undefined);
+    await unpackZip(below, project, room(), signal).catch(() => undefined);
     expect(await readdir(join(root, 'outside'))).toEqual([]);
   });
 
@@ -229,7 +231,7 @@ describe('unpacking', () => {
     await mkdir(join(root, 'outside'));
     await symlink(join(root, 'outside'), join(project, 'l'));
     const path = await forged([{ name: 'l/file' }]);
-    await expect(unpackZip(path, project, signal)).rejects.toThrow('leads out of the project directory');
+    await expect(unpackZip(path, project, room(), signal)).rejects.toThrow('leads out of the project directory');
     expect(await readdir(join(root, 'outside'))).toEqual([]);
   });
 
@@ -238,20 +240,49 @@ describe('unpacking', () => {
     await mkdir(join(project, 'd'));
     await symlink(join(project, 'kept'), join(project, 'newfil'));
     await symlink('d', join(project, 'l'));
-    await unpackZip(await forged([{ name: 'newfil', content: 'new' }, { name: 'l/file' }]), project, signal);
+    await unpackZip(await forged([{ name: 'newfil', content: 'new' }, { name: 'l/file' }]), project, room(), signal);
     expect(await readFile(join(project, 'kept'), 'utf8')).toBe('kept');
     expect((await lstat(join(project, 'newfil'))).isFile()).toBe(true);
     expect(await readdir(join(project, 'd'))).toEqual(['file']);
   });
 
   test('later archives overwrite, set-user bits are not kept, and what is in the way is told', async () => {
-    await unpackZip(await forged([{ name: 'file-1', content: 'old' }]), project, signal);
-    await unpackZip(await forged([{ name: 'file-1', content: 'new', mode: 0o104755 }]), project, signal);
+    await unpackZip(await forged([{ name: 'file-1', content: 'old' }]), project, room(), signal);
+    await unpackZip(await forged([{ name: 'file-1', content: 'new', mode: 0o104755 }]), project, room(), signal);
     expect(await readFile(join(project, 'file-1'), 'utf8')).toBe('new');
     expect((await stat(join(project, 'file-1'))).mode & 0o7777).toBe(0o755);
     await mkdir(join(project, 'direct'));
-    await expect(unpackZip(await forged([{ name: 'direct' }]), project, signal)).rejects.toThrow('is a directory here');
-    await expect(unpackZip(await forged([{ name: 'file-/' }]), project, signal)).resolves.toBeUndefined();
+    await expect(unpackZip(await forged([{ name: 'direct' }]), project, room(), signal)).rejects.toThrow(
+      'is a directory here',
+    );
+    await expect(unpackZip(await forged([{ name: 'file-/' }]), project, room(), signal)).resolves.toBeUndefined();
+  });
+
+  test('a bomb is refused before anything is written, by its size as by its number of files, and many small ones as a large one', async () => {
+    const bomb = await forged([{ name: 'file-1' }, { name: 'file-2', content: 'x'.repeat(3 * 1024 ** 2) }]);
+    await expect(unpackZip(bomb, project, room(2 * 1024 ** 2), signal)).rejects.toThrow(
+      'more than the 2 MiB that are left',
+    );
+    await expect(unpackZip(bomb, project, room(4 * 1024 ** 2, 1), signal)).rejects.toThrow(
+      'more than the 1 files and directories',
+    );
+    expect(await readdir(project)).toEqual([]);
+    const shared = room(4 * 1024 ** 2, 4);
+    await unpackZip(bomb, project, shared, signal);
+    await expect(unpackZip(bomb, project, shared, signal)).rejects.toThrow('RUNNER_UNPACK_LIMIT');
+    shared.bytes = 1024 ** 3;
+    await unpackZip(bomb, project, shared, signal);
+    await expect(unpackZip(bomb, project, shared, signal)).rejects.toThrow('RUNNER_UNPACK_ENTRIES');
+  });
+
+  test('an archive that claims to hold less than it does gives no more than it claims', async () => {
+    const path = await forged([{ name: 'file-1', content: 'x'.repeat(3 * 1024 ** 2) }]);
+    const bytes = await readFile(path);
+    bytes.writeUInt32LE(10, bytes.lastIndexOf('PK\x01\x02', undefined, 'latin1') + 24);
+    await writeFile(path, bytes);
+    await expect(unpackZip(path, project, room(1024, 1), signal)).rejects.toThrow('too many bytes');
+    const written = await stat(join(project, 'file-1')).catch(() => undefined);
+    expect(written?.size ?? 0).toBeLessThanOrEqual(10);
   });
 
   test('what is damaged or no zip file is refused', async () => {
@@ -260,9 +291,9 @@ describe('unpacking', () => {
     const bytes = await readFile(path);
     bytes.writeUInt32LE(1, bytes.lastIndexOf('PK\x01\x02', undefined, 'latin1') + 16);
     await writeFile(path, bytes);
-    await expect(unpackZip(path, project, signal)).rejects.toThrow('checksum');
+    await expect(unpackZip(path, project, room(), signal)).rejects.toThrow('checksum');
     await writeFile(path, bytes.subarray(0, 50));
-    await expect(unpackZip(path, project, signal)).rejects.toThrow('not a readable zip file');
+    await expect(unpackZip(path, project, room(), signal)).rejects.toThrow('not a readable zip file');
   });
 });
 

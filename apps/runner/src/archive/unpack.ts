@@ -1,13 +1,17 @@
 import { constants } from 'node:fs';
-import { chmod, lstat, lutimes, mkdir, open, realpath, rm, symlink } from 'node:fs/promises';
+import { chmod, lstat, lutimes, mkdir, open as openFile, realpath, rm, symlink } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import type { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import yauzl from 'yauzl';
 
-/** Bounds for what an archive claims to hold: nobody's artifacts come near, and a made-up archive cannot fill more than a disk. */
-const MOST_ENTRIES = 1_000_000;
-const MOST_BYTES = 256 * 1024 ** 3;
+/** How much may still be unpacked: each archive takes of it what it claims to hold, so that many small bombs do not make a large one. */
+export interface UnpackRoom {
+  bytes: number;
+  /** Files, directories and links. */
+  entries: number;
+}
+
 const LONGEST_LINK_BYTES = 4096;
 const UNIX = 3;
 
@@ -15,27 +19,20 @@ const UNIX = 3;
  * Unpacks a zip file into a directory, over what is there. Whatever its names say, nothing is written outside of the directory,
  * neither by `..` nor through links: links of the archive are made last, and a path that leads out through a link that was there
  * before is refused. Permissions and times are kept, but for set-user bits; the owner may always write, so that the next job can
- * clean up.
+ * clean up. An archive that claims to hold more than there is room for is refused before anything is written, and one that holds more
+ * than it claims when it comes to that. What failed halfway has taken its room all the same.
  * @param path of the zip file
- * @throws {Error} for what is no zip file, a damaged one, or one that wants to write elsewhere
+ * @throws {Error} for what is no zip file, a damaged one, one that wants to write elsewhere, or more than there is room for
  */
-export async function unpackZip(path: string, directory: string, signal: AbortSignal): Promise<void> {
-  let zip: yauzl.ZipFile;
-  try {
-    zip = await yauzl.openPromise(path, { strictFileNames: true });
-  } catch (error) {
-    throw new Error(`it is not a readable zip file: ${(error as Error).message}`, { cause: error });
-  }
+export async function unpackZip(path: string, directory: string, room: UnpackRoom, signal: AbortSignal): Promise<void> {
+  await takeRoom(path, room, signal);
+  const zip = await openZip(path);
   const root = await realpath(directory);
   const target = new Target(root);
   const links: { path: string; to: Buffer; modifiedAt: Date }[] = [];
   const directories: { path: string; mode: number }[] = [];
-  let entries = 0;
-  let bytes = 0;
   for await (const entry of zip.eachEntry()) {
     signal.throwIfAborted();
-    bytes += entry.uncompressedSize;
-    if (++entries > MOST_ENTRIES || bytes > MOST_BYTES) throw new Error('it claims to hold more than any archive may');
     const isUnix = entry.versionMadeBy >> 8 === UNIX;
     const type = isUnix ? (entry.externalFileAttributes >>> 16) & 0o170000 : 0;
     const mode = isUnix ? (entry.externalFileAttributes >>> 16) & 0o777 : 0;
@@ -49,10 +46,9 @@ export async function unpackZip(path: string, directory: string, signal: AbortSi
       const to = await readAll(await zip.openReadStreamPromise(entry));
       links.push({ path: name, to, modifiedAt: entry.getLastModDate() });
     } else if (type === 0 || type === 0o100000) {
-      const stream = await zip.openReadStreamPromise(entry);
       await target.writeFile(
         name,
-        stream,
+        () => zip.openReadStreamPromise(entry),
         { mode: mode || 0o644, modifiedAt: entry.getLastModDate(), crc: entry.crc32 },
         signal,
       );
@@ -61,6 +57,33 @@ export async function unpackZip(path: string, directory: string, signal: AbortSi
   for (const { path: name, to, modifiedAt } of links) await target.makeLink(name, to, modifiedAt);
   // Last and from the bottom up: what is in them has been written.
   for (const { path: name, mode } of directories.reverse()) await chmod(join(root, name), mode | 0o700);
+}
+
+async function openZip(path: string): Promise<yauzl.ZipFile> {
+  try {
+    return await yauzl.openPromise(path, { strictFileNames: true });
+  } catch (error) {
+    throw new Error(`it is not a readable zip file: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** What yauzl then hands out of an entry is as long as the entry claims, or an error. */
+async function takeRoom(path: string, room: UnpackRoom, signal: AbortSignal): Promise<void> {
+  const left = { ...room };
+  for await (const { uncompressedSize } of (await openZip(path)).eachEntry()) {
+    signal.throwIfAborted();
+    left.bytes -= uncompressedSize;
+    left.entries -= 1;
+    if (left.bytes < 0)
+      throw new Error(
+        `unpacked it would take more than the ${Math.floor(room.bytes / 1024 ** 2)} MiB that are left to this job of what its runner allows (RUNNER_UNPACK_LIMIT)`,
+      );
+    if (left.entries < 0)
+      throw new Error(
+        `it holds more than the ${room.entries} files and directories that are left to this job of what its runner allows (RUNNER_UNPACK_ENTRIES)`,
+      );
+  }
+  Object.assign(room, left);
 }
 
 /** The comment in a zip file; undefined where there is no such file or it cannot be read. */
@@ -93,19 +116,20 @@ class Target {
     this.known.add(path);
   }
 
+  /** @param open opens the content, which is read at once: an error of a stream that nobody listens to yet would end the process */
   async writeFile(
     path: string,
-    content: Readable,
+    open: () => Promise<Readable>,
     { mode, modifiedAt, crc }: { mode: number; modifiedAt: Date; crc: number },
     signal: AbortSignal,
   ): Promise<void> {
     const full = await this.clear(path);
     // Refuses a link that came in between.
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-    const file = await open(full, flags, 0o600);
+    const file = await openFile(full, flags, 0o600);
     try {
       let sum = 0;
-      for await (const chunk of content as AsyncIterable<Buffer>) {
+      for await (const chunk of (await open()) as AsyncIterable<Buffer>) {
         signal.throwIfAborted();
         sum = crc32(chunk, sum);
         await file.writeFile(chunk);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
-import { Runner } from '../runner.js';
+import { Runner, type RunnerOptions } from '../runner.js';
 import { RUNNER_TOKEN, StrictCoordinator, type CoordinatorJob } from '../testing/strict-coordinator.js';
 
 let coordinator: StrictCoordinator;
@@ -34,12 +34,20 @@ const archive = {
   when: 'on_success',
 };
 
+function startRunner(options: Partial<RunnerOptions> = {}): void {
+  runner = new Runner({
+    url: coordinator.url,
+    token: RUNNER_TOKEN,
+    buildsDir: root,
+    say: () => undefined,
+    ...options,
+  });
+  runner.start();
+}
+
 async function run(script: string[], payload: Record<string, any> = {}): Promise<CoordinatorJob> {
   const job = coordinator.enqueue(script, payload);
-  if (!runner) {
-    runner = new Runner({ url: coordinator.url, token: RUNNER_TOKEN, buildsDir: root, say: () => undefined });
-    runner.start();
-  }
+  if (!runner) startRunner();
   await coordinator.ended(job);
   return job;
 }
@@ -284,6 +292,28 @@ describe('download', () => {
     expect(job.text).not.toContain('glcbt-reads');
     expect((await readdir(join(root, '.flagfall'))).sort()).toEqual(expect.arrayContaining(['cache', 'system-id']));
     expect((await readdir(join(root, '.flagfall'))).filter((name) => name.startsWith('archive'))).toEqual([]);
+  });
+
+  test('a bomb fails its job and says why, however many archives it comes in; an archive that lies fails its own; the runner goes on', async () => {
+    startRunner({ unpackLimit: { bytes: 3 * 1024 ** 2, entries: 100 } });
+    const half = await run(['mkdir dist; head -c 2M /dev/zero > dist/half'], producing);
+    const liar = await run(['rm -rf dist; mkdir dist; head -c 1M /dev/zero > dist/liar'], producing);
+    const { bytes } = liar.artifacts[0]!;
+    bytes.writeUInt32LE(10, bytes.lastIndexOf('PK\x01\x02', undefined, 'latin1') + 24);
+    const empty = { variables: [{ key: 'GIT_STRATEGY', value: 'empty' }] };
+    const needs = (...jobs: CoordinatorJob[]) => ({
+      ...empty,
+      dependencies: jobs.map((one) => coordinator.dependencyOn(one)),
+    });
+    const two = await run(['echo never'], needs(half, half));
+    expect(two.text).toContain(
+      'unpacked it would take more than the 1 MiB that are left to this job of what its runner allows (RUNNER_UNPACK_LIMIT)',
+    );
+    expect(two.final).toMatchObject({ state: 'failed', failure_reason: 'script_failure' });
+    const lied = await run(['echo never'], needs(liar));
+    expect(lied.text).toMatch(/could not be had: too many bytes in the stream/);
+    for (const { text } of [two, lied]) expect(text).not.toContain('never\n');
+    expect((await run(['stat -c %s dist/half'], needs(half))).text).toContain('\n2097152\n');
   });
 
   test('a store that the coordinator redirects to gets no token', async () => {

@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { unpackZip } from '../archive/unpack.js';
+import { unpackZip, type UnpackRoom } from '../archive/unpack.js';
 import { askedPause, describeAnswer, type Coordinator } from '../coordinator.js';
 import type { Answer } from '../http-client.js';
 import type { Dependency } from '../job.payload.js';
@@ -21,6 +21,7 @@ interface DownloadRun {
   directory: string;
   /** A file of the runner's own that does not exist: the archive lies there while it is unpacked. */
   archivePath: string;
+  room: UnpackRoom;
   log: JobLog;
   signal: AbortSignal;
 }
@@ -41,7 +42,7 @@ export async function downloadArtifacts(
       const answer = await download(dependency, run);
       if (answer.status !== 200) throw new Error(meaning(answer));
       run.log.line(`Downloading artifacts from coordinator... ok  id=${dependency.id} responseStatus=200 OK`);
-      await unpackZip(run.archivePath, run.directory, run.signal);
+      await unpackZip(run.archivePath, run.directory, run.room, run.signal);
     } catch (error) {
       run.signal.throwIfAborted();
       const failure = `the artifacts of ${title} could not be had: ${(error as Error).message}`;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { packZip } from '../archive/pack.js';
 import { selectFiles, type SelectedFile } from '../archive/select-files.js';
-import { readZipComment, unpackZip } from '../archive/unpack.js';
+import { readZipComment, unpackZip, type UnpackRoom } from '../archive/unpack.js';
 import type { CacheSpec } from '../job.payload.js';
 import type { JobLog } from '../job-log.js';
 import type { CacheStore } from './cache-store.js';
@@ -12,6 +12,7 @@ interface CacheRun {
   scope: string;
   /** The checkout. */
   directory: string;
+  room: UnpackRoom;
   log: JobLog;
   /** For git, where untracked files are asked for. */
   env: NodeJS.ProcessEnv;
@@ -52,7 +53,7 @@ export async function restoreCache(spec: CacheSpec, run: CacheRun): Promise<void
     }
     for (let left = run.attempts; left > 0; left--) {
       try {
-        await unpackZip(path, run.directory, run.signal);
+        await unpackZip(path, run.directory, run.room, run.signal);
         log.line('\x1b[32;1mSuccessfully extracted cache\x1b[0;m');
         return;
       } catch (error) {
