@@ -1,5 +1,6 @@
 // needs: rabbitmq, postgresql
 import { request as send, type IncomingHttpHeaders } from 'node:http';
+import { undecodable } from '../testing/decoded-job.js';
 import { startsFlagfall } from '../testing/flagfall.js';
 import { HandRunner, type TakenJob } from '../testing/hand-runner.js';
 import type { Project } from '../testing/project.js';
@@ -153,93 +154,16 @@ it('trap 2: success is application/json wherever it is read', async () => {
 it('trap 3: every number is a number, every list a list, and nothing is null', async () => {
   await project.trigger();
   const job = await runner.take();
-  const strings = (value: unknown) => Array.isArray(value) && value.every((each) => typeof each === 'string');
-  const whole = (value: unknown) => Number.isSafeInteger(value);
-  const text = (value: unknown) => typeof value === 'string';
-  const flag = (value: unknown) => typeof value === 'boolean';
-  const listOf = (fields: Record<string, (value: unknown) => boolean>) => (value: unknown) =>
-    Array.isArray(value) && value.every((each) => decodes(each, fields).length === 0);
-  const variables = listOf({ key: text, value: text, public: flag, masked: flag, file: flag, raw: flag });
-  const image = { name: text, entrypoint: strings, pull_policy: strings, executor_opts: isObject };
-  const shape: Record<string, (value: unknown) => boolean> = {
-    id: whole,
-    token: text,
-    allow_git_fetch: flag,
-    job_info: isObject,
-    git_info: isObject,
-    runner_info: isObject,
-    inputs: Array.isArray,
-    variables,
-    steps: listOf({ name: text, script: strings, timeout: whole, when: text, allow_failure: flag }),
-    hooks: listOf({ name: text, script: strings }),
-    image: (value) => decodes(value, image).length === 0,
-    services: listOf({ ...image, alias: text, command: strings, variables }),
-    artifacts: listOf({
-      name: text,
-      untracked: flag,
-      paths: strings,
-      exclude: strings,
-      when: text,
-      expire_in: text,
-      artifact_type: text,
-      artifact_format: text,
-    }),
-    cache: listOf({ key: text, untracked: flag, paths: strings, policy: text, when: text, fallback_keys: strings }),
-    credentials: listOf({ type: text, url: text, username: text, password: text }),
-    dependencies: listOf({ id: whole, name: text, token: text, artifacts_file: isObject }),
-    features: isObject,
-  };
-  expect(decodes(job, shape)).toEqual([]);
-  expect(
-    decodes(job.job_info, {
-      id: whole,
-      name: text,
-      stage: text,
-      pipeline_id: whole,
-      project_id: whole,
-      project_name: text,
-      project_full_path: text,
-      namespace_id: whole,
-      root_namespace_id: whole,
-      user_id: whole,
-      time_in_queue_seconds: (value) => typeof value === 'number',
-      project_jobs_running_on_instance_runners_count: text,
-    }),
-  ).toEqual([]);
-  expect(
-    decodes(job.git_info, {
-      repo_url: text,
-      ref: text,
-      sha: (value) => typeof value === 'string' && value.length >= 8,
-      before_sha: text,
-      ref_type: text,
-      refspecs: strings,
-      depth: whole,
-      repo_object_format: text,
-      protected: flag,
-    }),
-  ).toEqual([]);
-  expect(decodes(job.runner_info, { timeout: whole })).toEqual([]);
-  expect(decodes(job.features, { trace_sections: flag, failure_reasons: strings })).toEqual([]);
+  expect(undecodable(job)).toEqual([]);
+  // One wrong type, and the runner drops the job.
+  expect(undecodable({ ...job, id: String(job.id) })).toEqual([`job.id is "${job.id}", not a whole number above 0`]);
+  expect(undecodable({ ...job, services: null })).toEqual(['job.services is null, not a list']);
   expect(job).toMatchObject({
     runner_info: { timeout: 600 },
     image: { executor_opts: { docker: { platform: 'linux/amd64', user: '1000' } } },
   });
   await runner.end(job, 'success');
 });
-
-/** What Go's decoder would not take, and what it does not know. */
-function decodes(value: unknown, fields: Record<string, (value: unknown) => boolean>): string[] {
-  if (!isObject(value)) return ['it is no object'];
-  return Object.entries(value).flatMap(([name, field]) => {
-    if (!fields[name]) return [`${name} is not in the reference`];
-    return fields[name](field) ? [] : [`${name} is ${JSON.stringify(field)}`];
-  });
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 describe('trap 4: bodies', () => {
   it('a log piece of 1 MiB of bytes that ends inside a character', async () => {

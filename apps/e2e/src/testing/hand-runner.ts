@@ -1,4 +1,5 @@
 import { type Answer, send } from './api.js';
+import { undecodable } from './decoded-job.js';
 import type { Flagfall } from './flagfall.js';
 
 /** A job as a runner got it: its id, its token and much more. */
@@ -32,8 +33,8 @@ export class HandRunner {
     return new HandRunner(this.flagfall, { ...this.settings, systemId });
   }
 
-  /** The request of runner-api.md §2.1. */
-  request(signal?: AbortSignal): Promise<Answer> {
+  /** The request of runner-api.md §2.1. @throws Error when it gets a job that does not decode */
+  async request(signal?: AbortSignal): Promise<Answer> {
     const { cancelsGracefully = true, systemId = 's_0123456789ab', url = this.flagfall.url } = this.settings;
     const info = {
       name: 'gitlab-runner',
@@ -46,13 +47,16 @@ export class HandRunner {
       features: { variables: true, refspecs: true, cancel_gracefully: cancelsGracefully },
       config: { gpus: '' },
     };
-    return send(url, {
+    const answer = await send(url, {
       method: 'POST',
       path: '/jobs/request',
       json: { info, token: this.token, system_id: systemId },
       headers: { 'RUNNER-TOKEN': this.token, Accept: 'application/json' },
       signal,
     });
+    const faults = answer.status === 201 ? undecodable(answer.body) : [];
+    if (faults.length > 0) throw new Error(`A runner drops this job:\n${faults.join('\n')}`);
+    return answer;
   }
 
   /** A job that must be there. */
