@@ -264,15 +264,74 @@ describe('what else a runner looks at', () => {
     expect([404, 501]).toContain(status);
   });
 
-  it.each(['header', 'body', 'query'])('the token of a job counts in the %s', async (place) => {
+  it.each(['header', 'body', 'query', 'form'])('the token of a job counts in the %s', async (place) => {
     const job = await started();
-    const answer = await json(
-      'PUT',
-      `/jobs/${job.id}${place === 'query' ? `?token=${job.token}` : ''}`,
-      { state: 'success', checksum: 'crc32:00000000', output: {}, ...(place === 'body' && { token: job.token }) },
-      place === 'header' ? jobHeaders(job) : {},
-    );
-    expect([answer.status, answer.headers['job-status']]).toEqual([200, 'success']);
+    const path = `/jobs/${job.id}`;
+    const form = { 'Content-Type': 'application/x-www-form-urlencoded' };
+    const ended =
+      place === 'form'
+        ? call('PUT', path, String(new URLSearchParams({ token: job.token, state: 'success' })), form)
+        : json(
+            'PUT',
+            place === 'query' ? `${path}?token=${job.token}` : path,
+            { state: 'success', checksum: 'crc32:00000000', output: {}, ...(place === 'body' && { token: job.token }) },
+            place === 'header' ? jobHeaders(job) : {},
+          );
+    const { status, headers } = await ended;
+    expect([status, headers['job-status']]).toEqual([200, 'success']);
+  });
+
+  it('a runner that was verified was not heard of yet, and one without a system id has a machine all the same', async () => {
+    const fresh = await flagfall.newRunner();
+    const shown = async () => (await flagfall.root({ path: `/runners/${fresh.id}` })).status;
+    expect((await json('POST', '/runners/verify', { token: fresh.token, system_id: 's_1', info })).status).toBe(200);
+    expect(await shown()).toBe('never_contacted');
+    expect((await json('POST', '/jobs/request', { token: fresh.token, info: null })).status).toBe(204);
+    expect(await shown()).toBe('online');
+    expect(await flagfall.root({ path: `/runners/${fresh.id}/managers` })).toMatchObject([{ system_id: '<legacy>' }]);
+  });
+
+  it('a job goes on while its runner gets another token, is paused, has its machine forgotten and is removed', async () => {
+    await project.trigger();
+    const busy = await flagfall.newRunner();
+    const job = await busy.start();
+    const says = async (start: number) => {
+      const report = await json('PUT', `/jobs/${job.id}`, { token: job.token, state: 'running' }, jobHeaders(job));
+      const log = await call('PATCH', `/jobs/${job.id}/trace`, 'x', logHeaders(job, start, start));
+      return [report.status, report.headers['job-status'], log.status];
+    };
+    const goesOn = [200, 'running', 202];
+    const { body } = await json('POST', '/runners/reset_authentication_token', { token: busy.token });
+    const { token } = JSON.parse(body) as { token: string };
+    expect([await says(0), (await busy.request()).status]).toEqual([goesOn, 403]);
+    await flagfall.root({ method: 'PUT', path: `/runners/${busy.id}`, json: { paused: true } });
+    expect([await says(1), (await json('POST', '/jobs/request', { token })).status]).toEqual([goesOn, 204]);
+    const machine = { token, system_id: 's_0123456789ab' };
+    expect([(await json('DELETE', '/runners/managers', machine)).status, await says(2)]).toEqual([204, goesOn]);
+    expect([(await json('DELETE', '/runners', { token })).status, await says(3)]).toEqual([204, goesOn]);
+    await busy.end(job, 'success');
+  });
+
+  it('a job that is being canceled may still leave its artifacts, and one whose pipeline was deleted is refused', async () => {
+    const job = await started();
+    await project.post(`/jobs/${job.id}/cancel`);
+    const form = new FormData();
+    form.append('file', new Blob(['log of the failure']), 'artifacts.zip');
+    const path = `/jobs/${job.id}/artifacts?artifact_format=zip&artifact_type=archive`;
+    const upload = { method: 'POST', headers: jobHeaders(job), body: form };
+    expect((await fetch(`${flagfall.url}/api/v4${path}`, upload)).status).toBe(201);
+    await runner.end(job, 'failed');
+    expect(await project.job(job)).toMatchObject({ status: 'canceled', artifacts_file: { size: 18 } });
+    const gone = await started();
+    await flagfall.root({
+      method: 'DELETE',
+      path: `/projects/${project.id}/pipelines/${gone.job_info.pipeline_id}`,
+    });
+    for (const state of ['running', 'success']) {
+      const report = await json('PUT', `/jobs/${gone.id}`, { token: gone.token, state }, jobHeaders(gone));
+      expect(report.status).toBe(403);
+    }
+    expect((await call('PATCH', `/jobs/${gone.id}/trace`, 'x', logHeaders(gone, 0, 0))).status).toBe(403);
   });
 
   it('a runner that is still getting ready may say so, and the job waits for it', async () => {
