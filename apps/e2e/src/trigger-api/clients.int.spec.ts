@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { Gitlab } from '@gitbeaker/rest';
 import { type Person, startsFlagfall, type Trigger } from '../testing/flagfall.js';
 import type { Project } from '../testing/project.js';
+import { zip } from '../testing/zip.js';
 
 const flagfall = startsFlagfall({ name: 'clients' });
 const run = promisify(execFile);
@@ -30,6 +31,23 @@ const variablesOf = async (pipelineId: number) =>
       ({ key, value }: { key: string; value: string }) => [key, value],
     ),
   ) as Record<string, string>;
+
+/** A project of its own with a job that succeeded and left an archive. */
+async function archived(): Promise<{ project: Project; jobId: number }> {
+  const project = await flagfall.newProject({ files: { '.gitlab-ci.yml': 'build: {script: [make]}' } });
+  await flagfall.join(project, ada, 50);
+  await project.trigger();
+  const runner = await flagfall.newRunner({ project });
+  const job = await runner.start();
+  await runner.log(job, 'hello\n');
+  const form = new FormData();
+  form.append('file', new Blob([new Uint8Array(await zip({ 'dist/a file.txt': 'inside' }))]), 'artifacts.zip');
+  const headers = { 'JOB-TOKEN': job.token };
+  const url = `${flagfall.url}/api/v4/jobs/${job.id}/artifacts?expire_in=1+week`;
+  expect((await fetch(url, { method: 'POST', headers, body: form })).status).toBe(201);
+  await runner.end(job, 'success');
+  return { project, jobId: job.id };
+}
 
 describe('curl', () => {
   const curl = async (...args: string[]) => {
@@ -153,6 +171,36 @@ describe('@gitbeaker/rest', () => {
     expect(await client().Jobs.allPipelineBridges(app.id, pipelineId)).toEqual([]);
   });
 
+  it('runners', async () => {
+    const project = await flagfall.newProject({});
+    const other = await flagfall.newProject({});
+    for (const each of [project, other]) await flagfall.join(each, ada, 50);
+    const runners = client().Runners;
+    const made = await client().Users.createCIRunner('project_type', { projectId: project.id, tagList: ['linux'] });
+    const { id } = made;
+    expect(await runners.show(id)).toMatchObject({ tag_list: ['linux'], status: 'never_contacted' });
+    expect(await runners.edit(id, { description: 'renamed', paused: true })).toMatchObject({ paused: true });
+    expect(await runners.all({ projectId: project.id, type: 'project_type' })).toMatchObject([{ id }]);
+    expect(await runners.enable(other.id, id)).toMatchObject({ id, description: 'renamed' });
+    await runners.disable(other.id, id);
+    expect(await runners.allJobs(id)).toEqual([]);
+    await runners.remove({ runnerId: id });
+    await expect(runners.show(id)).rejects.toThrow('Not found');
+  });
+
+  it('artifacts', async () => {
+    const { project, jobId } = await archived();
+    const artifacts = client().JobArtifacts;
+    const whole = await (await artifacts.downloadArchive(project.id, { jobId })).arrayBuffer();
+    const latest = await artifacts.downloadArchive(project.id, { job: 'build', ref: 'main' });
+    expect([Buffer.from(whole).subarray(0, 2).toString(), latest.size]).toEqual(['PK', whole.byteLength]);
+    const file = await artifacts.downloadArchive(project.id, { jobId, artifactPath: 'dist/a file.txt' });
+    expect(await file.text()).toBe('inside');
+    expect(await artifacts.keep(project.id, jobId)).toMatchObject({ id: jobId, artifacts_expire_at: null });
+    await artifacts.remove(project.id, { jobId });
+    await expect(artifacts.downloadArchive(project.id, { jobId })).rejects.toThrow('Not Found');
+  });
+
   it('is told why it was refused', async () => {
     const refused = client().PipelineTriggerTokens.trigger(app.id, 'gone', trigger.token);
     await expect(refused).rejects.toThrow(/Reference not found/);
@@ -246,19 +294,58 @@ answer = [variables, [each.name for each in jobs], len(scoped), status, bridges,
     expect(answer).toEqual([['A'], ['approve', 'build'], 2, 'pending', [], 0, true]);
   });
 
-  it('reads a log', async () => {
-    const project = await flagfall.newProject({ files: { '.gitlab-ci.yml': 'build: {script: [make]}' } });
-    await flagfall.join(project, ada, 30);
-    await flagfall.root({ method: 'POST', path: `/projects/${project.id}/pipeline`, json: { ref: 'main' } });
-    const runner = await flagfall.newRunner({ project });
-    const job = await runner.start();
-    await runner.log(job, 'hello\n');
-    await runner.end(job, 'success');
-    const answer = await script(`job = gl.projects.get(${project.id}).jobs.get(${job.id})
+  it('runners', async () => {
+    const project = await flagfall.newProject({});
+    const other = await flagfall.newProject({});
+    for (const each of [project, other]) await flagfall.join(each, ada, 50);
+    // `user.runners` is of later versions than Debian's.
+    const answer = await script(`mine, other = gl.projects.get(${project.id}), gl.projects.get(${other.id})
+made = gl.http_post('/user/runners', post_data={'runner_type': 'project_type', 'project_id': mine.id, 'tag_list': 'linux,gpu'})
+gl.runners.verify(made['token'])
+runner = gl.runners.get(made['id'])
+runner.description = 'from python'
+runner.tag_list = ['linux']
+runner.save()
+gl.runners.update(runner.id, {'paused': True, 'maximum_timeout': 1200})
+runner = gl.runners.get(made['id'])
+shared = other.runners.create({'runner_id': runner.id}).id
+listed = [[each.id for each in found] for found in (
+  gl.runners.list(tag_list=['linux'], get_all=True), mine.runners.list(type='project_type', get_all=True), other.runners.list(paused=True, get_all=True))]
+jobs = runner.jobs.list(status='success', order_by='id', get_all=True)
+other.runners.delete(runner.id)
+gl.runners.delete(token=made['token'])
+try:
+    gl.runners.get(runner.id)
+except gitlab.GitlabGetError as error:
+    gone = error.response_code
+told = [runner.description, runner.tag_list, runner.paused, runner.maximum_timeout]
+answer = [told, [ids == [made['id']] for ids in listed], shared == made['id'], jobs, gone]`);
+    expect(answer).toEqual([['from python', ['linux'], true, 1200], [true, true, true], true, [], 404]);
+  });
+
+  it('logs and artifacts', async () => {
+    const { project, jobId } = await archived();
+    const answer = await script(`project = gl.projects.get(${project.id})
+job = project.jobs.get(${jobId})
 log = job.trace().decode()
+whole = job.artifacts()
+streamed = bytearray()
+job.artifacts(streamed=True, action=streamed.extend)
+latest = project.artifacts.download(ref_name='main', job='build')
+file = [job.artifact('dist/a file.txt').decode(), project.artifacts.raw('main', 'dist/a file.txt', 'build').decode()]
+job.keep_artifacts()
+job.refresh()
+kept = job.artifacts_expire_at
+job.delete_artifacts()
+try:
+    job.artifacts()
+except gitlab.GitlabGetError as error:
+    gone = error.response_code
+project.artifacts.delete()
+job.erase()
 job.retry()
-answer = [log, job.status]`);
-    expect(answer).toEqual(['hello\n', 'success']);
+answer = [log, whole == latest == bytes(streamed), file, kept, gone, job.status]`);
+    expect(answer).toEqual(['hello\n', true, ['inside', 'inside'], null, 404, 'success']);
   });
 
   it('is told why it was refused', async () => {
