@@ -111,6 +111,15 @@ describe.each([0, 1, 2])('a job that speaks version %i of git’s protocol', (ve
   });
 });
 
+it('a script that clones its own repository gets the default branch checked out', async () => {
+  const mine = await flagfall.newProject({ files: { ...file, 'hello.txt': 'hello' } });
+  const job = await takeJob(mine, 'main');
+  const clone = directory();
+  await git('clone', '--quiet', job.git_info.repo_url, clone);
+  expect(await git('-C', clone, 'branch', '--show-current')).toBe('main');
+  expect(await git('-C', clone, 'ls-files')).toBe('.gitlab-ci.yml\nhello.txt');
+});
+
 it('a person clones what the repository holds now, and cannot push', async () => {
   const fresh = await project.repository.commit({ news: 'today' });
   const clone = directory();

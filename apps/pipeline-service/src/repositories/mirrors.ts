@@ -113,6 +113,9 @@ export class Mirrors {
 
   /** Says which branch a clone checks out. A name that is none leaves it as it was. */
   async pointHead(projectId: number, branch: string): Promise<void> {
+    // Without a process where nothing is to be done.
+    const head = await readFile(join(this.path(projectId), 'HEAD'), 'utf8');
+    if (head.trimEnd() === `ref: refs/heads/${branch}`) return;
     const args = ['symbolic-ref', 'HEAD', `refs/heads/${branch}`];
     await this.#write(projectId, args, {}).catch((error: unknown) => {
       if (!(error instanceof GitFailed) || error.ending !== 'exit') throw error;

@@ -298,15 +298,18 @@ export class Repositories {
    * Makes the mirror ready for the clone of a job: its commit is pinned, and its tag is there. Branches and tags are as new as they can be had
    * without asking another machine, whose silence must not keep a job from its commit.
    * @param pipeline `tag`: the name of the tag that it is for, if it is for one
+   * @param defaultBranch which a clone in its script checks out
    * @returns where the mirror lies
    * @throws CommitNotFound, RepositoryUnreadable
    */
   async mirrorForJob(
     address: RepositoryAddress,
     pipeline: { id: number; sha: string; tag: string | null },
+    defaultBranch: string,
   ): Promise<string> {
     const { projectId } = address;
     await this.pin(address, pipeline.sha, pipeline.id);
+    await this.#mirrors.pointHead(projectId, defaultBranch);
     const mirror = this.#mirrors.path(projectId);
     if (this.#isLocal(address)) await this.#bringUpToDate(address).catch(() => undefined);
     if (pipeline.tag !== null) {

@@ -44,7 +44,7 @@ export class CloneSourceHandler {
     if (!project?.address) throw projectNotFound();
     try {
       const pipelines = pipeline
-        ? [await this.#prepare(project.address, pipeline, begins)]
+        ? [await this.#prepare(project, project.address, pipeline, begins)]
         : await this.#prepareForAnybody(project, project.address, begins);
       const pins = pipelines.map(({ id }) => `refs/pipelines/${id}`);
       return { url: this.source.open(this.repositories.mirrorPath(projectId), pins) };
@@ -70,7 +70,7 @@ export class CloneSourceHandler {
     if (begins || !this.#isFresh(project.id)) await this.#refresh(project, address);
     const pipelines = await this.#underWay(project.id);
     // What is wrong with one of them is no reason to refuse everybody else.
-    await Promise.allSettled(pipelines.map((pipeline) => this.#prepare(address, pipeline, begins)));
+    await Promise.allSettled(pipelines.map((pipeline) => this.#prepare(project, address, pipeline, begins)));
     return pipelines;
   }
 
@@ -86,9 +86,14 @@ export class CloneSourceHandler {
     this.#refreshed.set(project.id, at);
   }
 
-  async #prepare(address: RepositoryAddress, pipeline: PinnedPipeline, begins: boolean): Promise<PinnedPipeline> {
+  async #prepare(
+    { defaultBranch }: ProjectForCreation,
+    address: RepositoryAddress,
+    pipeline: PinnedPipeline,
+    begins: boolean,
+  ): Promise<PinnedPipeline> {
     if (!begins && this.#ready.has(pipeline.id)) return pipeline;
-    await this.repositories.mirrorForJob(address, pipeline);
+    await this.repositories.mirrorForJob(address, pipeline, defaultBranch);
     if (this.#ready.size >= remembered) this.#ready.clear();
     this.#ready.add(pipeline.id);
     return pipeline;
