@@ -11,6 +11,7 @@ it.each<[string, unknown, number, object, boolean]>([
   ['no answer', new RequestTimeout('a', 1), 503, { message: '503 Service Unavailable' }, false],
   ['no database', coded('57P01'), 503, { message: '503 Service Unavailable' }, false],
   ['no broker', new PublishFailed('away', 'a', []), 503, { message: '503 Service Unavailable' }, false],
+  ['a full disk', coded('ENOSPC'), 503, { message: '503 Service Unavailable' }, true],
   ['Nest’s 404', new NotFoundException(), 404, { error: '404 Not Found' }, false],
   ['Nest’s 403', new ForbiddenException('secret'), 403, { error: '403 Forbidden' }, false],
   ['Nest’s 500', new InternalServerErrorException(), 500, { message: '500 Internal Server Error' }, true],

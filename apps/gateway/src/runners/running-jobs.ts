@@ -98,6 +98,8 @@ export class RunningJobs {
       this.#pack(jobId);
       throw refusal(ended);
     }
+    // Heard of, whatever becomes of the piece: a runner is not to be taken for gone because there is no room for its log.
+    this.contacts.note(jobId, null);
     const { taken, size } = await this.logs.append(jobId, start, piece);
     this.contacts.note(jobId, size);
     return { jobStatus, taken, size };
