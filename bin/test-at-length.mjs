@@ -1,9 +1,6 @@
 // What `npm run test:faults` and `npm run test:abuse` run: suites of which `npm test` runs the beginning only, at length and with another seed each time.
 // FAULTS_SEED and FUZZ_SEED repeat a run; FAULTS_ROUNDS, FAULTS_RATE (calls each second) and FUZZ_CALLS size it. Further arguments go to Jest.
-import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { join } from 'node:path';
-import { root } from './prepare.mjs';
 
 const seed = String(randomInt(2 ** 31));
 const lengths = {
@@ -11,9 +8,7 @@ const lengths = {
   abuse: { FUZZ_CALLS: '10000', FUZZ_SEED: seed },
 };
 const [suites, ...more] = process.argv.slice(2);
-const { status } = spawnSync(process.execPath, [join(root, 'bin/test.mjs'), `apps/e2e/src/${suites}/`, ...more], {
-  cwd: root,
-  env: { ...lengths[suites], ...process.env },
-  stdio: 'inherit',
-});
-process.exitCode = status ?? 1;
+for (const [name, value] of Object.entries(lengths[suites])) process.env[name] ??= value;
+process.argv.splice(2, Infinity, `apps/e2e/src/${suites}/`, ...more);
+// In this process: whoever ends it ends the run.
+await import('./test.mjs');

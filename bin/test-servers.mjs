@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, say } from './prepare.mjs';
 
@@ -16,9 +16,10 @@ const containerMs = 180_000;
 /**
  * Finds the servers that the tests run on: those named by the caller, else containers, else those at the default ports, else the embedded
  * database and no broker. Makes a database on the server that nobody else uses.
+ * @param directory of this run alone
  * @returns the variables for Jest, what was found in words, whether each is there, and how to give everything back
  */
-export async function findServers(env) {
+export async function findServers(env, directory) {
   const cleanups = [];
   const release = async () => {
     for (const cleanup of cleanups.splice(0).reverse()) {
@@ -43,13 +44,15 @@ export async function findServers(env) {
     const databaseUrl = database
       ? await makeDatabase(database.url, namespace, cleanups)
       : await startEmbedded(cleanups);
-    if (broker) cleanups.push(() => removeFromBroker(broker.url, namespace));
+    const notes = join(directory, 'broker');
+    if (broker) cleanups.push(() => removeFromBroker(broker.url, notes));
     return {
       env: {
         TEST_DATABASE_URL: databaseUrl,
         TEST_NAMESPACE: namespace,
-        ...(broker ? { TEST_AMQP_URL: broker.url } : {}),
+        ...(broker ? { TEST_AMQP_URL: broker.url, TEST_BROKER_NOTES: notes } : {}),
       },
+      namespace,
       hasDatabase: database !== undefined,
       hasBroker: broker !== undefined,
       description: `PostgreSQL: ${database?.from ?? 'the embedded database'}; RabbitMQ: ${broker?.from ?? 'none'}; namespace ${namespace}`,
@@ -122,28 +125,31 @@ async function startEmbedded(cleanups) {
   return databases.url;
 }
 
-/** Suites remove what they declare; what an aborted run leaves can only be found where the management interface is there to list it. */
-async function removeFromBroker(url, namespace) {
-  const { hostname, username, password, pathname } = new URL(url);
-  const api = `http://${hostname}:15672/api`;
-  const headers = {
-    authorization: `Basic ${Buffer.from(`${username || 'guest'}:${password || 'guest'}`).toString('base64')}`,
-  };
-  const vhost = pathname.length > 1 ? pathname.slice(1) : '%2F';
-  for (const kind of ['queues', 'exchanges']) {
-    const answer = await fetch(`${api}/${kind}/${vhost}`, { headers, signal: AbortSignal.timeout(answerMs) }).catch(
-      () => undefined,
-    );
-    if (!answer?.ok) return;
-    for (const { name } of await answer.json()) {
-      if (!name.startsWith(namespace)) continue;
-      await fetch(`${api}/${kind}/${vhost}/${encodeURIComponent(name)}`, {
-        method: 'DELETE',
-        headers,
-        signal: AbortSignal.timeout(answerMs),
-      });
-    }
+/** Suites remove what they declare. What they could not any more is in their notes: a broker alone does not list its queues. */
+async function removeFromBroker(url, notes) {
+  if (!existsSync(notes)) return;
+  const noted = readFileSync(notes, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' '));
+  const named = (kind) => noted.filter(([what]) => what === kind).map(([, name]) => name);
+  const gone = new Set(named('gone'));
+  const namespaces = named('namespace').filter((name) => !gone.has(name));
+  if (namespaces.length === 0) return;
+  const { workQueues } = await import('../dist/libs/contracts/src/index.js');
+  const { durableQueues, exchangesOf } = await import('../dist/libs/messaging/src/rabbit-topology.js');
+  const { RETRY_DELAYS_MS } = await import('../dist/libs/messaging/src/handlers.js');
+  const { connect } = await import('amqplib');
+  const connection = await connect(url, { timeout: answerMs });
+  const channel = await connection.createChannel();
+  for (const namespace of namespaces) {
+    const ofServices = workQueues.flatMap((queue) => durableQueues(`${namespace}.${queue}`, RETRY_DELAYS_MS));
+    const others = named('queue').filter((queue) => queue.startsWith(`${namespace}.`));
+    // What is not there need not be removed.
+    for (const queue of [...ofServices, ...others]) await channel.deleteQueue(queue);
+    for (const exchange of Object.values(exchangesOf(namespace))) await channel.deleteExchange(exchange);
   }
+  await connection.close();
 }
 
 /** PostgreSQL and RabbitMQ in containers, as far as Docker answers and has or gets the images. */

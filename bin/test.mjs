@@ -1,7 +1,7 @@
 // What `npm test` runs. Arguments go to Jest: npm test -- apps/gateway -t 'revoked'
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { constants, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { giveUp, prepare, root, say } from './prepare.mjs';
 
@@ -17,19 +17,28 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   });
 }
 
-const servers = await findServers(process.env).catch((error) => giveUp(error.message));
+// All that suites write is below it, and goes with it. Servers of their own that run as somebody else have to get there.
+const directory = mkdtempSync(join(tmpdir(), 'flagfall-'));
+chmodSync(directory, 0o711);
+const removeDirectory = () => rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+
+const servers = await findServers(process.env, directory).catch((error) => {
+  removeDirectory();
+  giveUp(error.message);
+});
 say(servers.description);
 const missing = [...(servers.hasDatabase ? [] : ['postgresql']), ...(servers.hasBroker ? [] : ['rabbitmq'])];
 const leftOut = suitesThatNeed(missing);
-const results = mkdtempSync(join(tmpdir(), 'flagfall-results-'));
+const results = join(directory, 'results.json');
 let status = 1;
 let counts = { passed: 0, failed: 1 };
 try {
-  if (!stoppedBy) status = await runJest(join(results, 'results.json'));
-  counts = countsOf(join(results, 'results.json')) ?? counts;
+  if (!stoppedBy) status = await runJest(results);
+  counts = countsOf(results) ?? counts;
 } finally {
-  rmSync(results, { recursive: true });
+  killRest(servers.namespace);
   await servers.release();
+  removeDirectory();
 }
 if (leftOut.length > 0) {
   const wanted = missing.map((name) => ({ postgresql: 'PostgreSQL', rabbitmq: 'RabbitMQ' })[name]).join(' and ');
@@ -47,7 +56,7 @@ ${leftOut.map((file) => `    ${file}`).join('\n')}
 }
 console.log(`\nTests: ${counts.passed} passed, ${counts.failed} failed`);
 // A Docker that has not answered yet must not hold us.
-process.exit(stoppedBy ? 130 : status);
+process.exit(stoppedBy ? 128 + constants.signals[stoppedBy] : status);
 
 function runJest(resultsFile) {
   const jest = ['--experimental-vm-modules', '--no-warnings', join(root, 'node_modules/jest/bin/jest.js')];
@@ -57,7 +66,7 @@ function runJest(resultsFile) {
     `--outputFile=${resultsFile}`,
     ...['/node_modules/', ...ignored].map((pattern) => `--testPathIgnorePatterns=${pattern}`),
   ];
-  const env = { ...process.env, ...servers.env };
+  const env = { ...process.env, TMPDIR: directory, ...servers.env };
   if (!servers.hasBroker) delete env.TEST_AMQP_URL;
   child = spawn(process.execPath, [...jest, ...process.argv.slice(2), ...options], {
     cwd: root,
@@ -65,6 +74,52 @@ function runJest(resultsFile) {
     stdio: 'inherit',
   });
   return new Promise((resolve, reject) => child.once('error', reject).once('exit', (code) => resolve(code ?? 1)));
+}
+
+/**
+ * Kills what is left of this run: workers of a Jest that was ended, and the programs that suites have started, which know the run by its name. Jobs do not
+ * know it, so those who start them are held first, and all below them ends with them. Only Linux tells the environment of processes.
+ */
+function killRest(namespace) {
+  const mark = `TEST_NAMESPACE=${namespace}`;
+  for (let found; (found = processes().filter((pid) => isMarked(pid, mark))).length > 0;) {
+    for (const pid of found) send(pid, 'SIGSTOP');
+    for (const pid of new Set(found.flatMap((each) => [each, ...descendants(each)]))) send(pid, 'SIGKILL');
+  }
+}
+
+function processes() {
+  try {
+    return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+  } catch {
+    return [];
+  }
+}
+
+/** One that has ended has no environment any more. */
+function isMarked(pid, mark) {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(mark);
+  } catch {
+    return false;
+  }
+}
+
+function descendants(pid) {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+    return children.flatMap((child) => [child, ...descendants(child)]);
+  } catch {
+    return [];
+  }
+}
+
+function send(pid, signal) {
+  try {
+    process.kill(Number(pid), signal);
+  } catch {
+    // It has ended since it was seen.
+  }
 }
 
 /** Suites say what they cannot do without in their first line: `// needs: rabbitmq`, `// needs: postgresql` (what the embedded database cannot do). */

@@ -86,7 +86,15 @@ export class Program {
     const { name, command, args, env, cwd, user } = this.#options;
     if (this.#child) throw new Error(`${name} runs already`);
     // A group of its own: what a script like RabbitMQ's has started is to be killed with it.
-    const child = spawn(command, args, { cwd, env, ...user, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    // By the run's name `bin/test.mjs` finds it, should the run be ended before its suites can.
+    const marked = { ...env, TEST_NAMESPACE: process.env.TEST_NAMESPACE };
+    const child = spawn(command, args, {
+      cwd,
+      env: marked,
+      ...user,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding('utf8').on('data', (text: string) => (this.#text += text));
     this.#child = child;

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { appendFileSync } from 'node:fs';
 import { type ConfirmChannel, connect, type GetMessage } from 'amqplib';
 import { RETRY_DELAYS_MS } from '../handlers.js';
 import { durableQueues, exchangesOf } from '../rabbit-topology.js';
@@ -7,7 +8,18 @@ export const AMQP_URL = process.env.TEST_AMQP_URL ?? 'amqp://127.0.0.1:5672';
 
 /** Of one installation; its beginning says of which run of the tests it is, so that what an aborted run leaves can be told. */
 export function newNamespace(name = 'bus'): string {
-  return `${process.env.TEST_NAMESPACE ?? 'flagfall_test'}-${name}-${randomBytes(4).toString('hex')}`;
+  const namespace = `${process.env.TEST_NAMESPACE ?? 'flagfall_test'}-${name}-${randomBytes(4).toString('hex')}`;
+  noteOnBroker('namespace', [namespace]);
+  return namespace;
+}
+
+/**
+ * Tells `bin/test.mjs` what there is on the broker: a run that is ended early removes it in the place of its suites, and a broker alone cannot list it.
+ * A namespace has the services' queues without further notes, and nothing any more once it is `gone`.
+ */
+export function noteOnBroker(what: 'namespace' | 'queue' | 'gone', names: readonly string[]): void {
+  const { TEST_BROKER_NOTES: file } = process.env;
+  if (file) appendFileSync(file, names.map((name) => `${what} ${name}\n`).join(''));
 }
 
 /** A plain connection to the broker, for what a test must see or do behind the back of the code it tests. */
@@ -53,4 +65,5 @@ export async function removeServices(
         await channel.deleteQueue(queue);
     for (const exchange of Object.values(exchangesOf(namespace))) await channel.deleteExchange(exchange);
   });
+  noteOnBroker('gone', [namespace]);
 }

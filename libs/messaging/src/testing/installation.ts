@@ -6,7 +6,7 @@ import type { Message } from '../message.js';
 import { RabbitBus } from '../rabbit-bus.js';
 import { RabbitStrategy } from '../rabbit-strategy.js';
 import { exchangesOf } from '../rabbit-topology.js';
-import { AMQP_URL, newNamespace, ready, withChannel } from './broker.js';
+import { AMQP_URL, newNamespace, noteOnBroker, ready, withChannel } from './broker.js';
 import { MemoryParkedStore } from './memory-parked-store.js';
 import { RecordedLog } from './recorded-log.js';
 import { type Handler, listen } from './service.js';
@@ -109,6 +109,7 @@ export async function onRabbit(): Promise<RabbitInstallation> {
     const strategy = new RabbitStrategy({ bus, service, handles });
     strategies.push(strategy);
     const app = await listen(strategy, handlers, log);
+    noteOnBroker('queue', strategy.queues);
     const started = {
       bus,
       strategy,
@@ -149,4 +150,5 @@ export async function removeAll(namespace: string, queues: readonly string[]): P
     for (const queue of queues) await channel.deleteQueue(queue);
     for (const exchange of Object.values(exchangesOf(namespace))) await channel.deleteExchange(exchange);
   });
+  noteOnBroker('gone', [namespace]);
 }
