@@ -42,6 +42,22 @@ it('counts for one trigger, and tells requests apart', () => {
     });
 });
 
+it.each([
+  [
+    '{"ref":"main","variables":{"A":"1","B":"2"},"id":"1"}',
+    '{"variables":{"B":"2","A":"1"},"ref":"main","id":"group/app"}',
+    true,
+  ],
+  ['{"variables":{"A":"1"}}', '{"variables":{"A":"2"}}', false],
+  ['{"variables":{"A":"1"}}', '{"variables":{"A":1}}', false],
+  ['{"a":[1,2]}', '{"a":[2,1]}', false],
+  ['{"a":{"b":1}}', '{"a":[["b",1]]}', false],
+  ['{"a":{}}', '{"a":[]}', false],
+])('the order of parameters and the project’s spelling make no other request: %s and %s', (one, other, same) => {
+  const [first, second] = [one, other].map((payload) => idempotencyKey('k', { ...request, payload }, 't').fingerprint);
+  expect(first?.equals(second as Buffer)).toBe(same);
+});
+
 it('makes one status token of token, key and request, and none of less', () => {
   const token = (key: string, secret: string, requestId: string) =>
     derivedStatusToken(idempotencyKey(key, request, secret), requestId);

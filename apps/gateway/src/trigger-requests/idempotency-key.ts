@@ -50,9 +50,23 @@ export function idempotencyKey(key: string, request: TriggerRequest, token: stri
   const { projectId, ref, payload } = request;
   return {
     hash: sha256(scope, key),
-    fingerprint: sha256(String(projectId), ref, payload),
+    fingerprint: sha256(String(projectId), ref, contentOf(payload)),
     secret: sha256('status', token, key),
   };
+}
+
+/** What a payload says, in whatever order it was sent and however the URL named the project: neither makes another request. */
+function contentOf(payload: string): string {
+  const { id: _id, ...parameters } = JSON.parse(payload) as Record<string, unknown>;
+  return JSON.stringify(inOrder(parameters));
+}
+
+/** Maps as their pairs, so that no name is special. */
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder);
+  if (typeof value !== 'object' || value === null) return value;
+  const pairs = Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1));
+  return { map: pairs.map(([name, inner]) => [name, inOrder(inner)]) };
 }
 
 /**
