@@ -141,6 +141,8 @@ function rootRoutes(app: NestFastifyApplication): string[] {
 const securityHeaders = {
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'SAMEORIGIN',
+  // A URL may hold a token.
+  'Referrer-Policy': 'no-referrer',
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
 };
 
