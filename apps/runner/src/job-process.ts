@@ -1,5 +1,5 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { constants, closeSync, openSync } from 'node:fs';
+import { constants, closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import net from 'node:net';
 import { constants as osConstants } from 'node:os';
@@ -11,6 +11,40 @@ import { pause } from './pause.js';
 const ABORT_GRACE_MS = 2000;
 /** Output already written is in the pipe when the process ends; only a child that escaped keeps the pipe open longer. */
 const OUTPUT_END_MS = 250;
+
+const CLOSE_ON_EXEC = 0o2000000;
+
+/**
+ * What stands in a job for the runner's open files, by their number: the null device for each that whoever started the runner had left open for its
+ * children. Node itself keeps only the lowest of these from its own children, and cannot close what it does not know. Only Linux tells which there are.
+ */
+const COVERED = coverInherited();
+
+function coverInherited(): ('ignore' | number)[] {
+  const inherited = listDescriptors().filter((descriptor) => descriptor > 2 && isInheritable(descriptor));
+  if (inherited.length === 0) return [];
+  const nothing = openSync('/dev/null', constants.O_RDWR);
+  return Array.from({ length: Math.max(...inherited) - 2 }, (_, index) =>
+    inherited.includes(index + 3) ? nothing : 'ignore',
+  );
+}
+
+function listDescriptors(): number[] {
+  try {
+    return readdirSync('/proc/self/fd').map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function isInheritable(descriptor: number): boolean {
+  try {
+    const [, flags = '0'] = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8')) ?? [];
+    return (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) === 0;
+  } catch {
+    return false; // It was only open while the directory was read.
+  }
+}
 
 /**
  * The pipe in which a job's processes write stdout and stderr, in order. A named pipe, since Node gives children sockets, on which
@@ -59,7 +93,7 @@ export interface ProcessRun {
   marker: JobMarker;
   onOutput(chunk: Buffer): void;
   endings?: readonly ProcessEnding[];
-  /** When it resolves, a line is written to the program's descriptor 3, for which it may wait; where it is not given, there is no such descriptor. */
+  /** When it resolves, a line is written to the program's descriptor 3, for which it may wait; where it is not given, nothing is to be read there. */
   gate?: Promise<unknown>;
   /** Ends the group within two seconds. */
   abort: AbortSignal;
@@ -95,7 +129,7 @@ export async function runProcess(run: ProcessRun): Promise<number> {
       child = spawn(run.file, run.args, {
         cwd: run.cwd,
         env: { ...run.env, [run.marker.name]: run.marker.value },
-        stdio: ['ignore', writer, writer, ...(run.gate ? (['pipe'] as const) : [])],
+        stdio: ['ignore', writer, writer, ...(run.gate ? ['pipe' as const, ...COVERED.slice(1)] : COVERED)],
         detached: true,
       });
     } finally {

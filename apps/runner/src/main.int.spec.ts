@@ -23,9 +23,11 @@ afterEach(async () => {
   expect(coordinator.violations).toEqual([]);
 });
 
-function start(args: string[], env: Record<string, string> = {}) {
+/** @param by what starts it; by itself unless given */
+function start(args: string[], env: Record<string, string> = {}, by: string[] = []) {
   const settings = { RUNNER_URL: coordinator.url, RUNNER_TOKEN, RUNNER_BUILDS_DIR: join(root, 'builds'), ...env };
-  const child = spawn(process.execPath, [PROGRAM, ...args], { env: { PATH: process.env['PATH'], ...settings } });
+  const [command = '', ...words] = [...by, process.execPath, PROGRAM, ...args];
+  const child = spawn(command, words, { env: { PATH: process.env['PATH'], ...settings } });
   children.push(child);
   let output = '';
   const waiting = new Set<() => void>();
@@ -62,6 +64,21 @@ test('progress: what it takes from where, each job, and how it ended', async () 
   expect(output()).toMatch(
     new RegExp(`job ${bad.id} \\(test\\) of demo/app: failed, exit code 3 \\(\\d+\\.\\d s\\)\n`),
   );
+});
+
+test('files that whoever started the runner had open are not open in jobs, whatever their number', async () => {
+  await writeFile(join(root, 'secret'), 'of the operator');
+  const job = coordinator.enqueue(['ls -l /proc/self/fd', 'cat <&40 <&200 || true']);
+  const opened = [
+    'sh',
+    '-c',
+    'exec 5<"$0"; exec bash -c \'exec 40<"$0" 200<"$0"; exec "$@"\' "$0" "$@"',
+    join(root, 'secret'),
+  ];
+  expect(await start(['--once'], {}, opened).ended).toBe(0);
+  expect(job.text).toMatch(/ 0 -> \/dev\/null\n/);
+  expect(job.text).not.toContain(`-> ${join(root, 'secret')}`);
+  expect(job.text).not.toContain('of the operator');
 });
 
 test('help explains everything, wrong configuration is told at once', async () => {
