@@ -312,11 +312,16 @@ test('a plain path works, with submodules', async () => {
   expect(none.text).toContain('\n0\n');
 });
 
-test('SSH addresses of submodules on the coordinator become HTTPS where the job asks for it', async () => {
-  const job = await run(['git config --get-all url.https://ci.example/.insteadOf'], {
+test.each([
+  ['https://ci.example/', {}],
+  ['http://ci.example:8080/', { CI_SERVER_URL: 'http://ci.example:8080' }],
+  ['https://ci.example/gitlab/', { CI_SERVER_URL: 'https://ci.example/gitlab/' }],
+])('SSH addresses of submodules on the coordinator become %s where the job asks for it', async (address, more) => {
+  const job = await run([`git config --get-all url.${address}.insteadOf`], {
     GIT_SUBMODULE_FORCE_HTTPS: 'true',
     CI_SERVER_HOST: 'ci.example',
     CI_SERVER_SHELL_SSH_PORT: '2222',
+    ...more,
   });
   expect(job.text).toContain('\ngit@ci.example:\nssh://git@ci.example/\nssh://git@ci.example:2222/\n');
 });

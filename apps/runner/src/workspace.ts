@@ -133,17 +133,18 @@ async function writeGitConfiguration(
   await writeFile(path, `${configuration.join('\n')}\n`, { mode: 0o600, flag: 'wx' });
 }
 
-/** `GIT_SUBMODULE_FORCE_HTTPS`: SSH addresses on the coordinator's host become HTTPS ones, which the job token opens (runner-api.md §2.7). */
+/** `GIT_SUBMODULE_FORCE_HTTPS`: SSH addresses on the coordinator's host become its own HTTP ones, which the job token opens (runner-api.md §2.7). */
 function submoduleUrls(variables: readonly ReadyVariable[]): string[] {
   const value = (key: string) => variables.find((variable) => variable.key === key)?.value ?? '';
   const host = value('CI_SERVER_HOST');
+  const server = (value('CI_SERVER_URL') || `https://${host}`).replace(/\/+$/, '');
   const sshHost = value('CI_SERVER_SHELL_SSH_HOST') || host;
   const port = value('CI_SERVER_SHELL_SSH_PORT') || '22';
-  const isHost = /^[A-Za-z0-9.-]+$/;
-  if (!isTrue(value('GIT_SUBMODULE_FORCE_HTTPS')) || !isHost.test(host) || !isHost.test(sshHost) || !/^\d+$/.test(port))
-    return [];
+  const isServer = /^https?:\/\/[A-Za-z0-9.:[\]/_~-]+$/.test(server);
+  const isHost = /^[A-Za-z0-9.-]+$/.test(sshHost);
+  if (!isTrue(value('GIT_SUBMODULE_FORCE_HTTPS')) || !isServer || !isHost || !/^\d+$/.test(port)) return [];
   const addresses = [`git@${sshHost}:`, `ssh://git@${sshHost}/`, `ssh://git@${sshHost}:${port}/`];
-  return [`[url "https://${host}/"]`, ...addresses.map((address) => `\tinsteadOf = "${address}"`)];
+  return [`[url "${server}/"]`, ...addresses.map((address) => `\tinsteadOf = "${address}"`)];
 }
 
 /** Removes a directory and all in it, also where a job took the right to write from directories (as module caches do). */
