@@ -156,7 +156,7 @@ async function pointRefs(repository: string, refs: readonly string[], sha: strin
 }
 
 /** What a repository keeps from job to job: objects, refs, and what speeds up the next checkout. */
-const KEPT = [FETCHED, 'index', 'lfs', 'modules', 'objects', 'packed-refs', 'refs', 'shallow'];
+const KEPT = [FETCHED, 'HEAD', 'index', 'lfs', 'modules', 'objects', 'packed-refs', 'refs', 'shallow'];
 
 /**
  * Takes out of a repository all that an earlier job may have left to act in this one: configuration (commands in `core.fsmonitor`,
@@ -175,9 +175,14 @@ async function makeRepository(repository: string, job: JobPayload): Promise<void
   await Promise.all([
     mkdir(join(repository, 'objects', 'pack'), { recursive: true }),
     mkdir(join(repository, 'refs'), { recursive: true }),
-    writeFile(join(repository, 'HEAD'), 'ref: refs/heads/main\n'),
+    // One that is there says what the working copy is at, which GIT_CHECKOUT=false leaves.
+    writeFile(join(repository, 'HEAD'), 'ref: refs/heads/main\n', { flag: 'wx' }).catch(ignoreExisting),
     writeFile(join(repository, 'config'), repositoryConfiguration(job, process.platform)),
   ]);
+}
+
+function ignoreExisting(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST') throw error;
 }
 
 async function renew(directory: string): Promise<void> {

@@ -244,9 +244,10 @@ test('GIT_CHECKOUT=false leaves the working copy, GIT_CLEAN_FLAGS what it says, 
   );
   expect(job.text).toContain('\nfile\nkept\nthird\n');
   expect(job.text).toMatch(/-> refs\/pipelines\/1|\[up to date\]/);
-  const unchanged = await run(['cat file; echo'], { GIT_CHECKOUT: 'false' });
+  const unchanged = await run(['cat file; echo; git rev-parse HEAD; git diff --stat HEAD'], { GIT_CHECKOUT: 'false' });
   expect(unchanged.text).toContain('Skipping Git checkout');
-  expect(unchanged.text).toContain('\nthird\n');
+  expect(unchanged.text).toContain(`\nthird\n${commits[2]}\n`);
+  expect(unchanged.final).toMatchObject({ state: 'success' });
 });
 
 test("a directory of one's own choice is refused", async () => {
