@@ -81,6 +81,20 @@ it('so may a project, with any of its tokens', async () => {
   expect(await pipelinesOf(project)).toBe(limits.project);
 });
 
+it('calls that are refused for their token leave the project its minute', async () => {
+  const project = await flagfall.newProject({ files });
+  const [eager, other] = [await flagfall.newTrigger(project), await flagfall.newTrigger(project)];
+  await aMinuteThatLasts();
+  expect(statuses(await calls(20, eager, '192.0.2.5'))).toEqual({ 201: limits.token, 429: 20 - limits.token });
+  const left = limits.project - limits.token;
+  const answers = await calls(left + 1, other, '192.0.2.6');
+  expect(statuses(answers)).toEqual({ 201: left, 429: 1 });
+  expect(answers.find(({ status }) => status === 429)?.headers.get('ratelimit-name')).toBe(
+    'pipeline_triggers_per_project',
+  );
+  expect(await pipelinesOf(project)).toBe(limits.project);
+});
+
 it('so may an address, whatever tokens it guesses; others are not concerned', async () => {
   const project = await flagfall.newProject({ files });
   const trigger = await flagfall.newTrigger(project);

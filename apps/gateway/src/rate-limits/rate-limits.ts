@@ -19,20 +19,18 @@ export class RateLimits {
   constructor(private readonly counts: CallCounts) {}
 
   /**
-   * Counts a call for each of its limits; one that is refused counts, too. The answer tells the tightest of all that were checked for it.
-   * @throws Refusal 429 beyond a limit
+   * Counts a call for its limits, one after the other: what one of them refuses does not use up those after it. The answer tells the tightest of all that
+   * were checked for it.
+   * @throws Refusal 429 beyond a limit; the call has counted for that one, too
    */
   async check(limits: readonly CallLimit[], reply: FastifyReply): Promise<void> {
-    const counted = limits.filter(({ limit }) => limit > 0);
-    const rates = await Promise.all(
-      counted.map(async ({ name, whose, limit }): Promise<Rate> => ({
-        name,
-        limit,
-        ...(await this.counts.add(`${name}:${whose}`)),
-      })),
-    );
-    const refusal = refusalBeyond(rates, Date.now());
-    if (refusal) throw refusal;
+    const rates: Rate[] = [];
+    for (const { name, whose, limit } of limits) {
+      if (limit === 0) continue;
+      rates.push({ name, limit, ...(await this.counts.add(`${name}:${whose}`)) });
+      const refusal = refusalBeyond(rates, Date.now());
+      if (refusal) throw refusal;
+    }
     const rate = tightest(rates);
     if (rate) tell(rate, reply);
   }

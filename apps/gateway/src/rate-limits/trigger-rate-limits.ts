@@ -35,6 +35,7 @@ export class TriggerRateLimits {
   }
 
   /**
+   * The token's limit first: somebody who calls too often with one token takes nothing away from the project's others.
    * @param token the number of the trigger or of the job, with a word for which of them it is
    * @throws Refusal 429 beyond a limit
    */
