@@ -25,6 +25,7 @@ it.each([
   [{ STORAGE_URL: 'file:///logs', DATA_DIR: '/x' }, { storageUrl: 'file:///logs' }],
   [{ DATA_DIR: '/x' }, { storageUrl: '/x/storage' }],
   [{ NAMESPACE: ' ' }, { namespace: 'flagfall' }],
+  [{ HEALTH_PORT: '8081' }, { health: { host: '127.0.0.1', port: 8081 } }],
   [{}, { triggerLimits: { perAddress: 0, perToken: 0, perProject: 0 }, trustedProxies: [] }],
   [
     { TRUSTED_PROXIES: 'loopback, 10.0.0.0/8,2001:db8::/32,192.0.2.1', TRIGGER_LIMIT_PER_TOKEN: '60' },
@@ -75,6 +76,10 @@ function faultyReading(env: NodeJS.ProcessEnv): ConfigError {
   }
   throw new Error('There should have been faults');
 }
+
+it('has two ports where it has a health port', () => {
+  expect(() => readConfig({ ...needed, PORT: '8081', HEALTH_PORT: '8081' })).toThrow('HEALTH_PORT is the same as PORT');
+});
 
 it('keeps retrievable trigger tokens only under a key', () => {
   expect(() => readConfig({ ...needed, TRIGGER_TOKENS: 'retrievable' })).toThrow('SECRET_KEY is missing');

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Environment, logLevels } from '#libs/process';
+import { Environment, type HealthAddress, logLevels, readHealthAddress } from '#libs/process';
 import type { TriggerLimits } from './rate-limits/trigger-rate-limits.js';
 import { readStorageUrl } from './storage/storage-url.js';
 
@@ -39,6 +39,8 @@ export class GatewayConfig {
   /** Proxies whose `X-Forwarded-For` is believed: addresses, networks, or `loopback`, `linklocal`, `uniquelocal`. */
   trustedProxies!: string[];
   logLevel!: string;
+  /** Of a port for operators alone, beside that of callers. */
+  health?: HealthAddress;
 }
 
 /** Shorter keys are guesses; this is what `openssl rand -hex 16` prints. */
@@ -94,7 +96,9 @@ export function readConfig(env: NodeJS.ProcessEnv): GatewayConfig {
     },
     trustedProxies,
     logLevel: environment.oneOf('LOG_LEVEL', logLevels, 'info'),
+    health: readHealthAddress(environment),
   };
+  if (config.health?.port === port) environment.fault('HEALTH_PORT is the same as PORT: give another one, or none');
   environment.check('The gateway');
   return config;
 }

@@ -10,6 +10,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Logger } from 'pino';
 import { DataSource } from 'typeorm';
 import { Bus } from '#libs/messaging';
+import type { Metrics } from '#libs/process';
 import { AccessTokensController } from './access-tokens/access-tokens.controller.js';
 import { ArtifactsModule } from './artifacts/artifacts.module.js';
 import { GatewayConfig } from './config.js';
@@ -50,6 +51,7 @@ export interface GatewayOptions {
   bus: Bus;
   strategy: CustomTransportStrategy;
   log: Logger;
+  metrics: Metrics;
 }
 
 /** What must be there before callers are let in, and the first administrator. */
@@ -145,7 +147,7 @@ class GatewayModule {
 
 /** The gateway with all its features, handling messages and ready to `listen` for HTTP. */
 export async function createGatewayApp(options: GatewayOptions): Promise<NestFastifyApplication> {
-  const app = await createGateway(GatewayModule.with(options), options.config, options.log);
+  const app = await createGateway(GatewayModule.with(options), options.config, options.log, options.metrics);
   app.connectMicroservice({ strategy: options.strategy });
   await app.startAllMicroservices();
   return app;

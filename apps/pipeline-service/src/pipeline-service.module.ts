@@ -12,7 +12,7 @@ import type { Logger } from 'pino';
 import { DataSource } from 'typeorm';
 import { Bus } from '#libs/messaging';
 import { Outbox } from '#libs/persistence';
-import { NestLog } from '#libs/process';
+import { measureOutbox, type Metrics, NestLog } from '#libs/process';
 import { BridgesModule } from './bridges/bridges.module.js';
 import { PipelineServiceConfig } from './config.js';
 import { Log } from './log.js';
@@ -21,6 +21,7 @@ import { Sealing } from './sealing.js';
 import { PipelinePagesModule } from './pipeline-pages/pipeline-pages.module.js';
 import { PipelinesModule } from './pipelines/pipelines.module.js';
 import { ResourceGroupsModule } from './resource-groups/resource-groups.module.js';
+import { measureJobs } from './runners/job-counts.js';
 import { RunnersModule } from './runners/runners.module.js';
 import { ProjectsModule } from './projects/projects.module.js';
 
@@ -32,6 +33,7 @@ export interface PipelineServiceOptions {
   bus: Bus;
   strategy: CustomTransportStrategy;
   log: Logger;
+  metrics: Metrics;
 }
 
 /** What runs beside the handlers, and ends after them. */
@@ -39,10 +41,14 @@ class Background implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(
     private readonly outbox: Outbox,
     private readonly repositories: Repositories,
+    private readonly metrics: Metrics,
+    private readonly database: DataSource,
   ) {}
 
   onApplicationBootstrap(): void {
     this.outbox.start();
+    measureOutbox(this.metrics, this.outbox, 'pipelines');
+    measureJobs(this.metrics, this.database);
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -54,7 +60,7 @@ class Background implements OnApplicationBootstrap, OnApplicationShutdown {
 /** The parts of the service, in the order in which a project comes to its jobs. */
 @Module({})
 class PipelineServiceModule {
-  static with({ config, database, bus, log }: PipelineServiceOptions): DynamicModule {
+  static with({ config, database, bus, log, metrics }: PipelineServiceOptions): DynamicModule {
     return {
       module: PipelineServiceModule,
       global: true,
@@ -76,7 +82,8 @@ class PipelineServiceModule {
         { provide: Repositories, useFactory: () => new Repositories(repositoriesOptions(config)) },
         {
           provide: Background,
-          useFactory: (outbox: Outbox, repositories: Repositories) => new Background(outbox, repositories),
+          useFactory: (outbox: Outbox, repositories: Repositories) =>
+            new Background(outbox, repositories, metrics, database),
           inject: [Outbox, Repositories],
         },
       ],

@@ -1,12 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { CustomTransportStrategy } from '@nestjs/microservices';
 import type { Logger } from 'pino';
 import type { DataSource } from 'typeorm';
 import { messageProblems } from '#libs/contracts';
-import { type Bus, InProcessBus, InProcessStrategy, RabbitBus, RabbitStrategy } from '#libs/messaging';
+import {
+  type Bus,
+  InProcessBus,
+  InProcessStrategy,
+  type MessagingStrategy,
+  RabbitBus,
+  RabbitStrategy,
+} from '#libs/messaging';
 import { installationId, openDatabase, type Schema } from '#libs/persistence';
+import { measureDatabase, measureMessages, Metrics, openHealthPort } from '#libs/process';
 import { newSecret } from '../../gateway/src/access/secrets.js';
 import { readConfig as readGatewayConfig } from '../../gateway/src/config.js';
 import { createGatewayApp } from '../../gateway/src/gateway.module.js';
@@ -64,7 +71,8 @@ export async function startStandalone(
   pipelineConfig.repositories.roots.push(demoRepository(data));
   pipelineConfig.repositories.forbiddenRoots.push(data.path);
 
-  const open = databases(config, await embedded, log, closers);
+  const metrics = new Metrics();
+  const open = databases(config, await embedded, log, metrics, closers);
   const parked = new ParkedMessagesRepository(await open(standaloneSchema));
   const tokens = await open(tokensSchema);
   const pipelines = await open(pipelinesSchema);
@@ -72,27 +80,40 @@ export async function startStandalone(
 
   const { bus, strategy } = await transport(config, tokens, parked);
   closers.push(() => bus.close());
+  const strategies = {
+    tokens: strategy('token-service'),
+    pipelines: strategy('pipeline-service'),
+    gateway: strategy('gateway'),
+  };
 
-  const tokenService = await createTokenService({ database: tokens, bus, strategy: strategy('token-service'), log });
+  const tokenService = await createTokenService({ database: tokens, bus, strategy: strategies.tokens, log, metrics });
   closers.push(() => tokenService.close());
   const pipelineService = await createPipelineService({
     config: pipelineConfig,
     database: pipelines,
     bus,
-    strategy: strategy('pipeline-service'),
+    strategy: strategies.pipelines,
     log,
+    metrics,
   });
   closers.push(() => pipelineService.close());
   const gateway = await createGatewayApp({
     config: gatewayConfig,
     database: ledger,
     bus,
-    strategy: strategy('gateway'),
+    strategy: strategies.gateway,
     log,
+    metrics,
   });
   closers.push(() => gateway.close());
   let provided = false;
-  gateway.get(Readiness).register({ name: 'standalone', check: () => provided, needed: 'start' });
+  const readiness = gateway.get(Readiness);
+  readiness.register({ name: 'standalone', check: () => provided, needed: 'start' });
+  for (const each of Object.values(strategies)) measureMessages(metrics, bus, each);
+  if (gatewayConfig.health) {
+    const health = await openHealthPort(gatewayConfig.health, () => readiness.report(), metrics);
+    closers.push(() => health.close());
+  }
   await gateway.listen(port, config.host);
 
   const url = `http://${reachable(config.host)}:${port}`;
@@ -135,7 +156,13 @@ function serviceEnvironment(config: StandaloneConfig, env: NodeJS.ProcessEnv, po
 }
 
 /** @returns opens one service's part of the database, bringing its schema up to date */
-function databases(config: StandaloneConfig, embedded: EmbeddedDatabase | undefined, log: Logger, closers: Closers) {
+function databases(
+  config: StandaloneConfig,
+  embedded: EmbeddedDatabase | undefined,
+  log: Logger,
+  metrics: Metrics,
+  closers: Closers,
+) {
   embedded?.failed.catch((error: unknown) => {
     log.fatal({ err: error }, 'the embedded database is gone; what was accepted is safe, start again');
     process.exit(1);
@@ -151,6 +178,7 @@ function databases(config: StandaloneConfig, embedded: EmbeddedDatabase | undefi
       reachableMs,
     );
     closers.push(() => database.destroy());
+    measureDatabase(metrics, database, schema.name);
     return database;
   };
 }
@@ -159,7 +187,7 @@ async function transport(
   config: StandaloneConfig,
   database: DataSource,
   parked: ParkedMessagesRepository,
-): Promise<{ bus: Bus; strategy: (service: string) => CustomTransportStrategy }> {
+): Promise<{ bus: Bus; strategy: (service: string) => MessagingStrategy }> {
   if (config.amqpUrl === undefined) {
     const bus = new InProcessBus({ validate: messageProblems, parked });
     return { bus, strategy: (service) => new InProcessStrategy({ bus, service }) };

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { DataSource } from 'typeorm';
 import type { Bus } from '#libs/messaging';
 import { Outbox } from '#libs/persistence';
-import { hourly, NestLog } from '#libs/process';
+import { hourly, measureOutbox, type Metrics, NestLog } from '#libs/process';
 import { AccessTokensHandler } from './access-tokens/access-tokens.handler.js';
 import { RootHandler } from './access-tokens/root.handler.js';
 import { DeletedProjectsHandler } from './members/deleted-projects.handler.js';
@@ -22,6 +22,7 @@ export interface TokenServiceOptions {
   bus: Bus;
   strategy: CustomTransportStrategy;
   log: Logger;
+  metrics: Metrics;
 }
 
 /** What runs beside the handlers for as long as the service does: leftover events are said, expired tokens purged. */
@@ -31,8 +32,10 @@ class Upkeep implements OnApplicationShutdown {
   constructor(
     private readonly outbox: Outbox,
     log: Logger,
+    metrics: Metrics,
   ) {
     outbox.start();
+    measureOutbox(metrics, outbox, 'tokens');
     this.#stopPurging = hourly('expired trigger tokens could not be purged', log, async () => {
       const purged = await purgeExpiredTriggers(outbox);
       if (purged > 0) log.info({ purged }, 'trigger tokens that expired long ago were deleted');
@@ -47,7 +50,7 @@ class Upkeep implements OnApplicationShutdown {
 
 @Module({})
 class TokenServiceModule {
-  static with({ database, bus, log }: TokenServiceOptions): DynamicModule {
+  static with({ database, bus, log, metrics }: TokenServiceOptions): DynamicModule {
     return {
       module: TokenServiceModule,
       controllers: [
@@ -62,7 +65,7 @@ class TokenServiceModule {
       providers: [
         { provide: DataSource, useValue: database },
         { provide: Outbox, useFactory: () => new Outbox(database, 'tokens', bus, '/token-service', log) },
-        { provide: Upkeep, useFactory: (outbox: Outbox) => new Upkeep(outbox, log), inject: [Outbox] },
+        { provide: Upkeep, useFactory: (outbox: Outbox) => new Upkeep(outbox, log, metrics), inject: [Outbox] },
       ],
     };
   }

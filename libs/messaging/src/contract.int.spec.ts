@@ -189,12 +189,13 @@ describe.each([
           ]),
         );
       };
-      await installation.start('a', [onBatch(TYPE, 10, handler, RETRIES)]);
+      const { strategy } = await installation.start('a', [onBatch(TYPE, 10, handler, RETRIES)]);
       await installation.bus.publish(['x', 'later', 'y', 'never'].map((data) => newMessage(TYPE, data)));
       await until('the retry', () => runs.length === 2);
       await until('the parked', async () => (await installation.bus.parked.list(`a.${TYPE}`)).length === 1);
       expect(runs).toEqual([['x', 'later', 'y', 'never'], ['later']]);
       expect(await installation.bus.parked.list(`a.${TYPE}`)).toMatchObject([{ reason: 'it is a cow' }]);
+      expect(strategy.handled).toMatchObject([{ counts: { done: 3, retried: 1, parked: 1, dropped: 0 } }]);
     });
   });
 
@@ -205,7 +206,7 @@ describe.each([
         attempts.push({ ...context, at: Date.now() });
         throw new Error(`no luck ${attempts.length}`);
       };
-      await installation.start('a', [onEvent(TYPE, handler, RETRIES)]);
+      const { strategy } = await installation.start('a', [onEvent(TYPE, handler, RETRIES)]);
       const message = newMessage(TYPE, { n: 1 });
       await installation.bus.publish([message]);
       await until('parking', async () => (await installation.bus.parked.list(`a.${TYPE}`)).length === 1);
@@ -224,6 +225,9 @@ describe.each([
         messages: [message],
       });
       expect(Math.abs(Date.now() - Date.parse(parked!.parkedAt))).toBeLessThan(60_000);
+      expect(strategy.handled).toEqual([
+        { queue: `a.${TYPE}`, kept: true, counts: { done: 0, retried: 2, parked: 1, dropped: 0 } },
+      ]);
     });
 
     it('may say that trying again cannot help', async () => {

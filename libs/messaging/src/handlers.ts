@@ -6,6 +6,15 @@ import type { Message } from './message.js';
 export const RETRY_DELAYS_MS: readonly number[] = [1_000, 5_000, 30_000, 120_000];
 const REQUEST_CONCURRENCY = 50;
 
+/** What became of the messages of a handler since the process began: of those that are tried again each attempt counts. */
+export interface HandledCounts {
+  done: number;
+  retried: number;
+  parked: number;
+  /** They failed, and are not tried again: hints only. */
+  dropped: number;
+}
+
 export interface EventHandler {
   readonly type: string;
   readonly batch: number;
@@ -14,6 +23,8 @@ export interface EventHandler {
   readonly fanOut: boolean;
   readonly addressed: boolean;
   readonly retryDelaysMs: readonly number[];
+  /** Its transport counts here. */
+  readonly counts: HandledCounts;
   /** Rejects with what the handler threw. The messages are of one attempt. */
   handle(messages: Message[], context: EventContext): Promise<void>;
 }
@@ -85,6 +96,7 @@ export function toEventHandler({ pattern, callback, extras }: FoundHandler): Eve
     fanOut,
     addressed,
     retryDelaysMs: retryDelaysMs ?? RETRY_DELAYS_MS,
+    counts: { done: 0, retried: 0, parked: 0, dropped: 0 },
     handle: async (messages, context) => {
       await call(callback, batch === undefined ? messages[0] : messages, context);
     },

@@ -90,15 +90,21 @@ export class InProcessSubscription {
   }
 
   async #settle(item: Item, failure?: { error: unknown }): Promise<void> {
-    if (!failure) return item.finish('done');
     const { queue, handler } = this;
+    const { counts } = handler;
+    if (!failure) {
+      counts.done++;
+      return item.finish('done');
+    }
     const { message, attempt } = item;
     if (handler.fanOut) {
+      counts.dropped++;
       this.log.warn(`${queue}: ${message.id} failed and is dropped: ${describe(failure.error)}`);
       return item.finish('done');
     }
     const fate = decideFate(failure.error, attempt, handler.retryDelaysMs);
     if ('retry' in fate) {
+      counts.retried++;
       const { afterMs } = fate.retry;
       this.log.warn(
         `${queue}: ${message.id} failed in attempt ${attempt}, again in ${afterMs} ms: ${describe(failure.error)}`,
@@ -106,6 +112,7 @@ export class InProcessSubscription {
       this.#putOffBy(afterMs, { ...item, attempt: fate.retry.attempt, alone: fate.retry.attempt > 1 });
       return;
     }
+    counts.parked++;
     this.log.error(`${queue}: ${message.id} is parked: ${fate.park}`, (failure.error as Error | undefined)?.stack);
     const parked = await insist(
       () => this.store.park(message, queue, fate.park),

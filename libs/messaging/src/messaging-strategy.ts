@@ -5,6 +5,7 @@ import {
   describeHandler,
   type EventHandler,
   type FoundHandler,
+  type HandledCounts,
   handlerProblems,
   type RequestHandler,
   toEventHandler,
@@ -26,11 +27,21 @@ export abstract class MessagingStrategy extends Server implements CustomTranspor
   protected override readonly logger = new Logger('Messaging');
   readonly #handles?: readonly string[];
   readonly #found: FoundHandler[] = [];
+  #events: EventHandler[] = [];
 
   constructor({ service, handles }: StrategyOptions) {
     super();
     this.service = service;
     this.#handles = handles;
+  }
+
+  /** The queues of event handlers, `<service>.<type>`; known after `listen`. Of those that are `kept`, the broker keeps messages while nobody takes them. */
+  get handled(): { queue: string; kept: boolean; counts: HandledCounts }[] {
+    return this.#events.map(({ type, fanOut, counts }) => ({
+      queue: `${this.service}.${type}`,
+      kept: !fanOut,
+      counts,
+    }));
   }
 
   /** Called by Nest for each handler it finds. */
@@ -48,10 +59,8 @@ export abstract class MessagingStrategy extends Server implements CustomTranspor
     if (problems.length > 0) {
       throw new Error(`${this.service} cannot start:\n${problems.map((problem) => `- ${problem}`).join('\n')}`);
     }
-    await this.subscribe(
-      this.#found.filter(({ isEvent }) => isEvent).map(toEventHandler),
-      this.#found.filter(({ isEvent }) => !isEvent).map(toRequestHandler),
-    );
+    this.#events = this.#found.filter(({ isEvent }) => isEvent).map(toEventHandler);
+    await this.subscribe(this.#events, this.#found.filter(({ isEvent }) => !isEvent).map(toRequestHandler));
     for (const handler of this.#found) this.logger.log(describeHandler(this.service, handler));
   }
 

@@ -153,14 +153,16 @@ export class RabbitConsumer {
   }
 
   async #settle({ message, attempt, delivery }: Item, failure?: { error: unknown }): Promise<void> {
-    if (failure && !this.#dead && !(await this.#setAside(message, attempt, failure.error))) return;
+    if (!failure) this.#handler.counts.done++;
+    else if (!this.#dead && !(await this.#setAside(message, attempt, failure.error))) return;
     this.#finish(delivery);
   }
 
   /** Whether the message is safe elsewhere, so that this copy can go. */
   async #setAside(message: Message, attempt: number, error: unknown): Promise<boolean> {
-    const { fanOut, retryDelaysMs } = this.#handler;
+    const { fanOut, retryDelaysMs, counts } = this.#handler;
     if (fanOut) {
+      counts.dropped++;
       this.#log.warn(`${this.#queue}: ${message.id} failed and is dropped: ${describe(error)}`);
       return true;
     }
@@ -168,6 +170,7 @@ export class RabbitConsumer {
     const [envelope] = encode([message], this.#bus.installation);
     const { content, properties } = envelope!;
     if ('retry' in fate) {
+      counts.retried++;
       const { afterMs, attempt: next } = fate.retry;
       this.#log.warn(
         `${this.#queue}: ${message.id} failed in attempt ${attempt}, again in ${afterMs} ms: ${describe(error)}`,
@@ -181,6 +184,7 @@ export class RabbitConsumer {
 
   async #parkUndecodable({ problem, content, properties }: Undecodable, delivery: Delivery): Promise<void> {
     if (this.#handler.fanOut) {
+      this.#handler.counts.dropped++;
       this.#log.warn(`${this.#queue}: a message is dropped: ${problem}`);
       return this.#finish(delivery);
     }
@@ -189,6 +193,7 @@ export class RabbitConsumer {
   }
 
   #park(id: string, reason: string, content: Buffer, properties: object & { headers?: object }): Promise<boolean> {
+    this.#handler.counts.parked++;
     const headers = {
       ...properties.headers,
       [parkedHeaders.id]: id,

@@ -191,3 +191,9 @@ export function isDataError(error: unknown): boolean {
   const code = (error as { code?: unknown }).code;
   return typeof code === 'string' && /^2[123]...$/.test(code);
 }
+
+/** A service's connections: those in use, those that are free, callers that wait for one, and how many there may be. */
+export function poolOf(database: DataSource): { used: number; idle: number; waiting: number; most: number } {
+  const { totalCount, idleCount, waitingCount, options } = (database.driver as unknown as { master: pg.Pool }).master;
+  return { used: totalCount - idleCount, idle: idleCount, waiting: waitingCount, most: options.max };
+}

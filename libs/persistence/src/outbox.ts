@@ -115,6 +115,14 @@ export class Outbox {
     if (hints.length > 0) this.#hint(new Map([[type.type, hints.map((fields) => this.#message(type.type, fields))]]));
   }
 
+  /** How many rows there are: those on their way, and those that could not be published. */
+  async depth(): Promise<number> {
+    const [row] = (await this.#database.query(`select count(*)::int as depth from ${this.#table}`)) as {
+      depth: number;
+    }[];
+    return row?.depth ?? 0;
+  }
+
   /** Starts looking for events that were left over. */
   start(): void {
     this.#timer ??= setInterval(() => {

@@ -1,8 +1,9 @@
 import { Environment } from './environment.js';
-import { openHealthPort, readHealthAddress, type HealthChecks } from './health-port.js';
+import { checkAll, openHealthPort, readHealthAddress, type HealthChecks } from './health-port.js';
+import { Metrics } from './metrics.js';
 
 async function withPort(checks: HealthChecks, use: (url: string) => Promise<void>): Promise<void> {
-  const health = await openHealthPort({ host: '127.0.0.1', port: 0 }, checks);
+  const health = await openHealthPort({ host: '127.0.0.1', port: 0 }, () => checkAll(checks), new Metrics());
   try {
     await use(`http://127.0.0.1:${health.port}`);
   } finally {
@@ -48,7 +49,9 @@ describe('the health port', () => {
   it('says when its port is taken', async () => {
     await withPort({}, async (url) => {
       const port = Number(new URL(url).port);
-      await expect(openHealthPort({ host: '127.0.0.1', port }, {})).rejects.toThrow('EADDRINUSE');
+      await expect(openHealthPort({ host: '127.0.0.1', port }, () => checkAll({}), new Metrics())).rejects.toThrow(
+        'EADDRINUSE',
+      );
     });
   });
 });

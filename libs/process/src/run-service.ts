@@ -4,8 +4,9 @@ import { messageProblems } from '#libs/contracts';
 import { RabbitBus, RabbitStrategy } from '#libs/messaging';
 import { installationId, openDatabase, type Schema } from '#libs/persistence';
 import { ConfigError } from './environment.js';
-import { openHealthPort, type HealthAddress } from './health-port.js';
+import { checkAll, openHealthPort, type HealthAddress, type HealthReport } from './health-port.js';
 import { createLog } from './log.js';
+import { measureDatabase, measureMessages, Metrics } from './metrics.js';
 
 /** What every service is told: where its database and its broker are. */
 export interface ServiceSettings {
@@ -15,7 +16,7 @@ export interface ServiceSettings {
   /** Prefix of this installation's exchanges and queues. */
   namespace: string;
   logLevel: string;
-  /** Of a service that has no HTTP of its own. */
+  /** Where it tells how it is, if anywhere. */
   health?: HealthAddress;
 }
 
@@ -25,10 +26,17 @@ export interface ServiceParts {
   bus: RabbitBus;
   strategy: RabbitStrategy;
   log: Logger;
+  metrics: Metrics;
 }
 
 interface Closable {
   close(): Promise<unknown>;
+}
+
+/** A service that works. */
+export interface RunningService extends Closable {
+  /** How it is, where it knows that better than its database and its broker. */
+  report?: () => Promise<HealthReport>;
 }
 
 /**
@@ -43,7 +51,7 @@ export async function runService<Settings extends ServiceSettings>(
   name: string,
   schema: Schema,
   readSettings: (env: NodeJS.ProcessEnv) => Settings,
-  start: (settings: Settings, parts: ServiceParts) => Promise<Closable>,
+  start: (settings: Settings, parts: ServiceParts) => Promise<RunningService>,
 ): Promise<void> {
   let log: Logger | undefined;
   try {
@@ -62,14 +70,19 @@ export async function runService<Settings extends ServiceSettings>(
       name,
     });
     const strategy = new RabbitStrategy({ bus, service: name });
-    const service = await start(settings, { database, bus, strategy, log });
+    const metrics = new Metrics();
+    // Before all else, which takes connections to be read.
+    measureDatabase(metrics, database, schema.name);
+    const service = await start(settings, { database, bus, strategy, log, metrics });
+    measureMessages(metrics, bus, strategy);
     const parts: Closable[] = [service, bus, { close: () => database.destroy() }];
     if (settings.health) {
       const checks = {
         database: async () => Boolean(await database.query('select 1')),
         broker: () => bus.connected && strategy.connected,
       };
-      parts.unshift(await openHealthPort(settings.health, checks));
+      const report = service.report ?? (() => checkAll(checks));
+      parts.unshift(await openHealthPort(settings.health, report, metrics));
     }
     log.info(`${name} is ready`);
     stopOnSignal(log, parts);

@@ -144,7 +144,7 @@ const table: Record<string, Row> = {
   'GET /api/openapi.json': { who: 'all' },
   'GET /-/liveness': { who: 'all' },
   'GET /-/readiness': { who: 'all' },
-  'GET /-/metrics': { who: 'all' },
+  'GET /-/metrics': { who: 'administrator' },
   [`GET ${api}/version`]: { who: 'users' },
   [`GET ${api}/metadata`]: { who: 'users' },
 

@@ -35,6 +35,8 @@ export interface InstallationOptions {
   ownServers?: boolean;
   /** Services reach those servers by way of cables, which a test may cut. */
   cables?: boolean;
+  /** Every service also opens its health port. */
+  healthPorts?: boolean;
   /** Further settings, named as in the environment (architecture.md §4). */
   environment?: Record<string, string>;
   /** More of them for one gateway, in the order of the gateways. */
@@ -59,6 +61,8 @@ export interface Installation {
   readonly urls: readonly string[];
   /** Where the gateways themselves listen, behind their doors: for what is of one connection only. */
   readonly ports: readonly number[];
+  /** Where each service tells how it is, by its program's name, if it has a port for that. */
+  readonly healthUrls: Readonly<Record<string, string>>;
   /** Access token of the first administrator. */
   readonly rootToken: string;
   /** A directory of this installation's own, below which its files are. */
@@ -109,6 +113,9 @@ export async function startInstallation(options: InstallationOptions): Promise<I
   const repositories = join(directory, 'repositories');
   await mkdir(repositories);
   const ports = await freePorts(options.gateways ?? 1);
+  const replicas = ports.length + (options.pipelineServices ?? 1) + (options.tokenServices ?? 1);
+  const healthPorts = await freePorts(options.healthPorts ? replicas : 0);
+  const healthUrls: Record<string, string> = {};
   const doors = await Promise.all(ports.map((port) => Door.open(port)));
   const urls = doors.map((door) => door.url);
   const url = urls[0] ?? '';
@@ -141,11 +148,14 @@ export async function startInstallation(options: InstallationOptions): Promise<I
   const faults: string[] = [];
 
   function program(app: AppName, ready: RegExp, more: NodeJS.ProcessEnv = {}, replica = 1): Program {
+    const name = replica === 1 ? app : `${app} ${replica}`;
+    const healthPort = app === 'runner' ? undefined : healthPorts.pop();
+    if (healthPort !== undefined) healthUrls[name] = `http://127.0.0.1:${healthPort}`;
     const made = new Program({
-      name: replica === 1 ? app : `${app} ${replica}`,
+      name,
       command: process.execPath,
       args: [join(root, 'dist/apps', app, 'src/main.js')],
-      env: { ...settings, ...more },
+      env: { ...settings, ...(healthPort !== undefined && { HEALTH_PORT: String(healthPort) }), ...more },
       cwd: directory,
       ready,
       startMs: startLimitMs,
@@ -243,6 +253,7 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     url,
     urls,
     ports,
+    healthUrls,
     rootToken,
     directory,
     repositories,

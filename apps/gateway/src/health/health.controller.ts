@@ -1,7 +1,7 @@
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiProperty, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { Registry } from 'prom-client';
+import { Metrics } from '#libs/process';
 import { Needs } from '../access/needs.decorator.js';
 import { AtRoot } from '../http/at-root.decorator.js';
 import { Endpoint, headersOf } from '../http/endpoint.decorator.js';
@@ -27,7 +27,7 @@ class ReadinessResponse {
 export class HealthController {
   constructor(
     private readonly readiness: Readiness,
-    private readonly registry: Registry,
+    private readonly metrics: Metrics,
   ) {}
 
   @Get('liveness')
@@ -50,9 +50,15 @@ export class HealthController {
     return { status: ready ? 'ok' : 'failed', checks };
   }
 
+  /** For strangers neither; the health port tells it to whoever reaches that (docs/adr/0025-metrics.md). */
   @Get('metrics')
-  @Endpoint({ summary: 'Metrics for Prometheus', contentType: 'text/plain; version=0.0.4; charset=utf-8' })
-  metrics(): Promise<string> {
-    return this.registry.metrics();
+  @Needs('administrator')
+  @Endpoint({
+    summary: 'Metrics for Prometheus',
+    contentType: 'text/plain; version=0.0.4; charset=utf-8',
+    errors: [401, 403],
+  })
+  tell(): Promise<string> {
+    return this.metrics.text();
   }
 }

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { type HealthReport, inTime } from '#libs/process';
 
 export interface ReadinessCheck {
   /** As it appears in the answer: `database`, `broker`, `pipeline-service`. */
@@ -10,11 +11,6 @@ export interface ReadinessCheck {
    * go away later, since triggers are accepted without it (architecture.md §4).
    */
   needed: 'always' | 'start';
-}
-
-export interface ReadinessReport {
-  ready: boolean;
-  checks: Record<string, 'ok' | 'failed'>;
 }
 
 const limitMs = 2_000;
@@ -33,26 +29,14 @@ export class Readiness {
   }
 
   /** Asks all of them at once; one that has not answered after two seconds says no. */
-  async report(): Promise<ReadinessReport> {
-    const answers = await Promise.all(this.#checks.map(async (check) => ({ ...check, ok: await answer(check) })));
+  async report(): Promise<HealthReport> {
+    const answers = await Promise.all(
+      this.#checks.map(async (check) => ({ ...check, ok: (await inTime(limitMs, check.check)) === true })),
+    );
     this.#started ||= answers.every(({ ok }) => ok);
     return {
       ready: this.#started && answers.every(({ ok, needed }) => ok || needed === 'start'),
       checks: Object.fromEntries(answers.map(({ name, ok }) => [name, ok ? 'ok' : 'failed'])),
     };
-  }
-}
-
-async function answer({ check }: ReadinessCheck): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(resolve, limitMs, false);
-  });
-  try {
-    return await Promise.race([Promise.resolve().then(check), late]);
-  } catch {
-    return false;
-  } finally {
-    clearTimeout(timer);
   }
 }

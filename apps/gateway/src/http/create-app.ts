@@ -7,6 +7,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyHttpOptions, FastifyInstance, FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
+import type { Metrics } from '#libs/process';
 import { AccessModule } from '../access/access.module.js';
 import { describeApi } from '../api/openapi.js';
 import { GatewayConfig } from '../config.js';
@@ -16,6 +17,7 @@ import { answerTo } from './failure.js';
 import { FailureFilter, send } from './failure.filter.js';
 import { handlerMethods, requireNeeds } from './handler-methods.js';
 import { HttpModule } from './http.module.js';
+import { measureRequests } from './measure-requests.js';
 import { NestLog } from './nest-log.js';
 import { readBodies } from './request-body.js';
 import { RouteTable } from './route-table.js';
@@ -43,6 +45,7 @@ export async function createGateway(
   features: Type | DynamicModule,
   config: GatewayConfig,
   log: Logger,
+  metrics: Metrics,
 ): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter(serverOptions(config));
   const server = adapter.getInstance() as unknown as FastifyInstance;
@@ -66,11 +69,12 @@ export async function createGateway(
   const pages = await Pages.read(config.pagesDirectory);
   if (pages) servePages(server, pages);
   if (log.isLevelEnabled('debug')) logRequests(server, log);
+  measureRequests(server, metrics);
   readBodies(server);
   const routes = new RouteTable(server);
 
   const app = await NestFactory.create<NestFastifyApplication>(
-    { module: GatewayRoot, imports: [HttpModule.with(config, log, routes), AccessModule, features] },
+    { module: GatewayRoot, imports: [HttpModule.with(config, log, metrics, routes), AccessModule, features] },
     adapter,
     { bodyParser: false, logger: new NestLog(log), abortOnError: false },
   );

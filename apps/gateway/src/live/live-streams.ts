@@ -58,6 +58,11 @@ export class LiveStreams {
     this.#heartbeatMs = heartbeatMs;
   }
 
+  /** How many are open. */
+  get size(): number {
+    return this.#streams.size;
+  }
+
   /** @throws Refusal 429 or 503 when there cannot be another stream */
   admit(userId: number | null): void {
     if (this.#stopped || this.#streams.size >= this.#limits.streams) throw unavailable(retrySeconds);

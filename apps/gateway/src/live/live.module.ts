@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type BeforeApplicationShutdown, Module, type OnApplicationBootstrap } from '@nestjs/common';
 import { Bus } from '#libs/messaging';
+import { Metrics } from '#libs/process';
 import { LiveController } from './live.controller.js';
 import { LiveEventsHandler } from './live-events.handler.js';
 import { LiveLog } from './live-log.js';
@@ -27,9 +28,13 @@ export class LiveModule implements OnApplicationBootstrap, BeforeApplicationShut
   constructor(
     private readonly streams: LiveStreams,
     private readonly bus: Bus,
+    private readonly metrics: Metrics,
   ) {}
 
   onApplicationBootstrap(): void {
+    this.metrics.gauge('flagfall_live_streams', 'Streams of live pages that are open', [], () => [
+      { value: this.streams.size },
+    ]);
     this.#forgetListener = this.bus.onConnected(() => this.streams.missed());
   }
 

@@ -32,6 +32,11 @@ export class HeldRequests {
   /** @param look asks for the jobs in the queue */
   constructor(private readonly look: () => Promise<(JobOutline & { count: number })[]>) {}
 
+  /** How many there are. */
+  get size(): number {
+    return this.#held.size;
+  }
+
   /** A job waits in the queue, or some of one kind. */
   hint(job: JobOutline, count = 1): void {
     let left = count;

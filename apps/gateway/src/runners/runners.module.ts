@@ -6,7 +6,7 @@ import {
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import { FindEndedJobs, ListWaitingJobs } from '#libs/contracts';
-import { hourly } from '#libs/process';
+import { hourly, Metrics } from '#libs/process';
 import { CloneAccess } from '../clones/clone-access.js';
 import { ClonesController } from '../clones/clones.controller.js';
 import { Log } from '../log.js';
@@ -64,11 +64,15 @@ export class RunnersModule implements OnApplicationBootstrap, BeforeApplicationS
     private readonly contacts: JobContacts,
     private readonly logs: JobLogs,
     private readonly services: Services,
+    private readonly metrics: Metrics,
     @Inject(Log) private readonly log: Log,
   ) {}
 
   onApplicationBootstrap(): void {
     this.contacts.start();
+    this.metrics.gauge('flagfall_held_job_requests', 'Requests of runners that wait for a job', [], () => [
+      { value: this.held.size },
+    ]);
     let times = 0;
     this.#stopTidying = hourly('logs of jobs that are over could not be looked after', this.log, async () => {
       // Those that are packed are very many: once a day.

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { type DynamicModule, Global, Module, type Provider, type Type } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { pino } from 'pino';
+import { Metrics } from '#libs/process';
 import { DataSource } from 'typeorm';
 import { scratchDatabase } from '../../../../libs/persistence/src/testing/scratch-database.js';
 import type { GatewayConfig } from '../config.js';
@@ -61,6 +62,7 @@ export async function startTestGateway(
       featuresOf(controllers, [...providers, { provide: DataSource, useValue: database }]),
       { ...testConfig(scratch.url, level), ...config },
       log,
+      new Metrics(),
     );
     await app.listen(0, '127.0.0.1');
   } catch (error) {

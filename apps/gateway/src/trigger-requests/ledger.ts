@@ -227,6 +227,15 @@ export class Ledger {
     );
   }
 
+  /** Requests without an outcome, of all gateways, and for how long the oldest of them has been recorded. */
+  async unsettled(): Promise<{ count: number; oldestSeconds: number }> {
+    const [row] = (await this.#database.query(
+      `select count(*)::int as count, coalesce(extract(epoch from now() - min(received_at)), 0)::float8 as "oldestSeconds"
+       from gateway.trigger_requests where state = 'accepted'`,
+    )) as { count: number; oldestSeconds: number }[];
+    return row ?? { count: 0, oldestSeconds: 0 };
+  }
+
   /** Whether some request is due to be published again. */
   async hasDue(): Promise<boolean> {
     const rows: unknown[] = await this.#database.query(

@@ -1,7 +1,7 @@
 import { type BeforeApplicationShutdown, Inject, Module, type OnApplicationBootstrap } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Bus } from '#libs/messaging';
-import { hourly } from '#libs/process';
+import { hourly, Metrics } from '#libs/process';
 import { JobTokens } from '../access/job-tokens.js';
 import { ProjectAddresses } from '../access/project-addresses.js';
 import { GatewayConfig } from '../config.js';
@@ -57,15 +57,35 @@ export class TriggerRequestsModule implements OnApplicationBootstrap, BeforeAppl
     private readonly requests: TriggerRequests,
     private readonly ledger: Ledger,
     private readonly config: GatewayConfig,
+    private readonly metrics: Metrics,
     @Inject(Log) private readonly log: Log,
   ) {}
 
   onApplicationBootstrap(): void {
     this.requests.start();
+    this.#measure();
     this.#stopPurging = hourly('settled trigger requests could not be purged', this.log, async () => {
       const purged = await this.ledger.purge(new Date(Date.now() - this.config.triggerRequestDays * dayMs));
       if (purged > 0) this.log.info({ purged }, 'trigger requests that were settled long ago were deleted');
     });
+  }
+
+  #measure(): void {
+    this.metrics.gauge('flagfall_waiting_triggers', 'Trigger calls that wait for their outcome', [], () => [
+      { value: this.requests.callers },
+    ]);
+    this.metrics.gauge(
+      'flagfall_unsettled_triggers',
+      'Accepted trigger requests of the installation that have no outcome yet',
+      [],
+      async () => [{ value: (await this.ledger.unsettled()).count }],
+    );
+    this.metrics.gauge(
+      'flagfall_unsettled_triggers_age_seconds',
+      'How long the oldest of them has waited; 0 without any',
+      [],
+      async () => [{ value: (await this.ledger.unsettled()).oldestSeconds }],
+    );
   }
 
   /** While the HTTP server waits for its callers, so that they get their answer. */

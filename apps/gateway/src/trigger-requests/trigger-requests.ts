@@ -61,6 +61,11 @@ export class TriggerRequests {
     this.#publishing = new Batches((requests) => this.#publish(requests), { limit: publishBatch, lanes: 64 });
   }
 
+  /** How many callers wait for their outcome. */
+  get callers(): number {
+    return this.#callers;
+  }
+
   /**
    * Accepts a request that has been authenticated.
    *

@@ -7,6 +7,7 @@ import type { DataSource } from 'typeorm';
 import { type Actor, MakeOwner, message, messageProblems, type Request, type RequestClass } from '#libs/contracts';
 import { InProcessBus, InProcessStrategy } from '#libs/messaging';
 import { openDatabase } from '#libs/persistence';
+import { Metrics } from '#libs/process';
 import { MemoryParkedStore } from '../../../../libs/messaging/src/testing/memory-parked-store.js';
 import { RecordedLog } from '../../../../libs/messaging/src/testing/recorded-log.js';
 import { type Handler, listen, onRequest } from '../../../../libs/messaging/src/testing/service.js';
@@ -78,7 +79,7 @@ export async function startService(name: string, options: RunningServiceOptions 
     externalUrl: 'http://flagfall.test',
   } satisfies Partial<PipelineServiceConfig>);
   const strategy = new InProcessStrategy({ bus, service: 'pipeline-service' });
-  const service = await createPipelineService({ config, database, bus, strategy, log });
+  const service = await createPipelineService({ config, database, bus, strategy, log, metrics: new Metrics() });
   return {
     service,
     database,

@@ -4,6 +4,7 @@ import type { DataSource } from 'typeorm';
 import { message, messageProblems, type Request, type RequestClass } from '#libs/contracts';
 import { type Bus, InProcessBus, InProcessStrategy, RabbitBus, RabbitStrategy } from '#libs/messaging';
 import { openDatabase } from '#libs/persistence';
+import { Metrics } from '#libs/process';
 import { AMQP_URL, newNamespace } from '../../../../libs/messaging/src/testing/broker.js';
 import { removeAll } from '../../../../libs/messaging/src/testing/installation.js';
 import { MemoryParkedStore } from '../../../../libs/messaging/src/testing/memory-parked-store.js';
@@ -33,7 +34,7 @@ export async function startTokenService(transport: 'in process' | 'RabbitMQ'): P
   const scratch = await scratchDatabase('token_service');
   const database = await openDatabase({ url: scratch.url }, tokensSchema, log);
   const { bus, strategy, remove } = transport === 'RabbitMQ' ? await onRabbit() : inProcess();
-  const service = await createTokenService({ database, bus, strategy, log });
+  const service = await createTokenService({ database, bus, strategy, log, metrics: new Metrics() });
   return {
     database,
     databaseUrl: scratch.url,

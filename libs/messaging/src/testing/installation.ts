@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Bus } from '../bus.js';
 import { InProcessBus } from '../in-process-bus.js';
 import { InProcessStrategy } from '../in-process-strategy.js';
+import type { MessagingStrategy } from '../messaging-strategy.js';
 import type { Message } from '../message.js';
 import { RabbitBus } from '../rabbit-bus.js';
 import { RabbitStrategy } from '../rabbit-strategy.js';
@@ -14,6 +15,7 @@ import { until } from './until.js';
 
 export interface RunningService {
   readonly bus: Bus;
+  readonly strategy: MessagingStrategy;
   stop(): Promise<void>;
 }
 
@@ -49,8 +51,9 @@ export async function inProcess(): Promise<Installation> {
     bus,
     log,
     async start(service, handlers, handles) {
-      const app = await listen(new InProcessStrategy({ bus, service, handles }), handlers, log);
-      const started = { bus, stop: () => app.close() };
+      const strategy = new InProcessStrategy({ bus, service, handles });
+      const app = await listen(strategy, handlers, log);
+      const started = { bus, strategy, stop: () => app.close() };
       running.push(started);
       return started;
     },
