@@ -57,15 +57,15 @@ const call = (token = trigger.token, headers: Record<string, string> = {}, ref =
 test('each service tells it where its operator said, and strangers are told nothing where callers are', async () => {
   for (const service of services) expect(await metricsOf(service)).toContain('flagfall_build_info{version="0.1.0"');
   const ada = await flagfall.newUser('ada');
-  const statuses = [undefined, ada.token, flagfall.rootToken].map(async (token) => {
-    const { status, body } = await flagfall.call({ path: '//-/metrics', token });
+  const told = async (token?: string, headers: Record<string, string> = {}) => {
+    const { status, body } = await flagfall.call({ path: '//-/metrics', token, headers });
     return [status, String(body).includes('flagfall_')];
-  });
-  expect(await Promise.all(statuses)).toEqual([
-    [401, false],
-    [403, false],
-    [200, true],
-  ]);
+  };
+  const proxied = { 'X-Forwarded-For': '192.0.2.1' };
+  expect(await told(undefined, proxied)).toEqual([401, false]);
+  expect(await told(ada.token, proxied)).toEqual([403, false]);
+  expect(await told(flagfall.rootToken, proxied)).toEqual([200, true]);
+  expect(await told()).toEqual([200, true]);
 });
 
 test('the gateway’s health port says what its own readiness says', async () => {

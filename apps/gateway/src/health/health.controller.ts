@@ -1,10 +1,13 @@
-import { Controller, Get, Res } from '@nestjs/common';
+import { Controller, Get, Req, Res } from '@nestjs/common';
 import { ApiProperty, ApiResponse } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { forbidden, unauthorized } from '#libs/contracts';
 import { Metrics } from '#libs/process';
-import { Needs } from '../access/needs.decorator.js';
+import { CurrentViewer, Needs } from '../access/needs.decorator.js';
+import type { Viewer } from '../access/viewer.js';
 import { AtRoot } from '../http/at-root.decorator.js';
 import { Endpoint, headersOf } from '../http/endpoint.decorator.js';
+import { isOfThisMachine } from './local-caller.js';
 import { Readiness } from './readiness.js';
 
 class LivenessResponse {
@@ -50,15 +53,18 @@ export class HealthController {
     return { status: ready ? 'ok' : 'failed', checks };
   }
 
-  /** For strangers neither; the health port tells it to whoever reaches that (docs/adr/0025-metrics.md). */
+  /** Not for strangers; the health port tells it to whoever reaches that (docs/adr/0025-metrics.md). */
   @Get('metrics')
-  @Needs('administrator')
+  @Needs('anyone')
   @Endpoint({
     summary: 'Metrics for Prometheus',
     contentType: 'text/plain; version=0.0.4; charset=utf-8',
     errors: [401, 403],
   })
-  tell(): Promise<string> {
+  async tell(@CurrentViewer() viewer: Viewer, @Req() request: FastifyRequest): Promise<string> {
+    const isAdministrator = viewer.kind === 'user' && viewer.admin;
+    if (!isAdministrator && !isOfThisMachine(request.raw))
+      throw viewer.kind === 'anonymous' ? unauthorized() : forbidden();
     return this.metrics.text();
   }
 }
