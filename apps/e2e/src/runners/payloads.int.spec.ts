@@ -147,8 +147,8 @@ it('images and services have lists where runners decode lists, and texts where t
 
 it('caches have keys, which runners expand', () => {
   expect(jobs['caches'].cache).toEqual([
-    { key: '$CI_COMMIT_REF_SLUG-non_protected', untracked: false, paths: ['a/'], policy: 'pull', when: 'always', fallback_keys: ['f1', 'f$TAG'] },
-    { key: 'default', untracked: true, paths: ['b/'], policy: '$POLICY', when: 'on_success', fallback_keys: [] },
+    { key: '$CI_COMMIT_REF_SLUG-non_protected', untracked: false, paths: ['a/'], policy: 'pull', when: 'always', fallback_keys: ['f1-non_protected', 'f$TAG-non_protected'] },
+    { key: 'default-non_protected', untracked: true, paths: ['b/'], policy: '$POLICY', when: 'on_success', fallback_keys: [] },
   ]); // prettier-ignore
   expect(jobs['plain'].cache).toEqual([]);
 });

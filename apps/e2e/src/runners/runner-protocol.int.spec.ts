@@ -243,7 +243,7 @@ job:
   expect(first).toEqual([
     expect.stringMatching(/^contents-[0-9a-f]{40}-non_protected$/),
     expect.stringMatching(/^commits-[0-9a-f]{40}-non_protected$/),
-    '2_gone-default',
+    '2_gone-default-non_protected',
   ]);
   await cached.repository.commit({ 'b.lock': '1' }, 'Something else');
   expect(await keys()).toEqual(first);

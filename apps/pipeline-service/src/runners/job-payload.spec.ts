@@ -171,7 +171,10 @@ it('has every field in the type that a runner decodes', () => {
       },
     },
     services: [{ name: 'postgres', alias: 'db', command: ['postgres'], variables: [{ key: 'A', value: '1' }] }],
-    cache: [{ key: 'k', paths: ['a/'], policy: 'pull', when: 'always' }],
+    cache: [
+      { key: 'k', paths: ['a/'], policy: 'pull', when: 'always', fallbackKeys: ['f'] },
+      { key: 'shared', paths: ['a/'], policy: 'pull', when: 'always', fallbackKeys: ['f'], unprotect: true },
+    ],
     hooks: { preGetSourcesScript: ['echo cloning'] },
     artifacts: { paths: ['dist/'] },
   };
@@ -185,7 +188,17 @@ it('has every field in the type that a runner decodes', () => {
       executor_opts: { docker: { platform: 'linux/arm64', user: '1000' } },
     },
     services: [{ name: 'postgres', alias: 'db', command: texts, variables: [{ key: 'A', value: '1' }] }],
-    cache: [{ key: 'k-protected', untracked: false, paths: texts, policy: 'pull', when: 'always', fallback_keys: [] }],
+    cache: [
+      {
+        key: 'k-protected',
+        untracked: false,
+        paths: texts,
+        policy: 'pull',
+        when: 'always',
+        fallback_keys: ['f-protected'],
+      },
+      { key: 'shared-non_protected', fallback_keys: ['f-non_protected'] },
+    ],
     hooks: [{ name: 'pre_get_sources_script', script: ['echo cloning'] }],
     steps: [{ name: 'script' }, { name: 'after_script', when: 'always', allow_failure: true, timeout: 3600 }],
   });

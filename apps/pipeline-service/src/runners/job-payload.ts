@@ -129,19 +129,22 @@ function optionsOf(written: Record<string, unknown>): Record<string, Record<stri
   return Object.keys(options).length > 0 ? options : undefined;
 }
 
-/** A cache whose key could not be computed is left out: a job without its cache is slower, one with the wrong cache is broken. */
+/**
+ * A cache whose key could not be computed is left out: a job without its cache is slower, one with the wrong cache is broken. Protected refs have
+ * caches of their own, which those of others cannot write; with `unprotect` they share. The same goes for the keys that are tried after it.
+ */
 function cacheOf(cache: Cache, computedKey: string | null, isProtected: boolean) {
   const key = typeof cache.key === 'object' ? computedKey : (cache.key ?? 'default');
   if (key === null) return [];
-  const suffix = cache.unprotect ? '' : isProtected ? '-protected' : '-non_protected';
+  const named = (each: string) => `${each}-${isProtected && !cache.unprotect ? 'protected' : 'non_protected'}`;
   return [
     {
-      key: `${key}${suffix}`,
+      key: named(key),
       untracked: cache.untracked ?? false,
       paths: cache.paths ?? [],
       policy: cache.policy,
       when: cache.when,
-      fallback_keys: cache.fallbackKeys ?? [],
+      fallback_keys: (cache.fallbackKeys ?? []).map(named),
     },
   ];
 }
