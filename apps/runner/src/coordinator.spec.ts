@@ -16,6 +16,7 @@ test.each([
 test.each([
   ['{"message":"403 Forbidden"}', 'status 403: 403 Forbidden'],
   ['{"message":{"field":["reason"]}}', 'status 403: {"field":["reason"]}'],
+  ['{"error":"state is missing"}', 'status 403: state is missing'],
   ['<html>', 'status 403'],
   ['null', 'status 403'],
 ])('%s is described as %s', (body, expected) => {

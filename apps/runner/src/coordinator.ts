@@ -245,11 +245,12 @@ function redirectOf({ headers }: Answer, from: URL): URL | undefined {
   return ['http:', 'https:'].includes(location.protocol) ? location : undefined;
 }
 
-/** The readable part of an error answer: its `message`, else its first line; for the operator's console. */
+/** The readable part of an error answer: its `message`, or its `error` where parameters are wrong. */
 export function describeAnswer(answer: Answer): string {
   let message: unknown;
   try {
-    message = (JSON.parse(answer.body.toString()) as { message?: unknown }).message;
+    const told = JSON.parse(answer.body.toString()) as { message?: unknown; error?: unknown };
+    message = told.message ?? told.error;
   } catch {
     message = undefined;
   }

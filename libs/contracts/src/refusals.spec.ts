@@ -51,6 +51,12 @@ const catalogue: [name: Name, args: unknown[], status: number, body: object, hea
   ],
   ['preconditionFailed', [], 412, { message: '412 Precondition Failed' }],
   ['bodyTooLarge', [1024], 413, { error: 'The request body is larger than 1024 bytes' }],
+  [
+    'artifactTooLarge',
+    [1024],
+    413,
+    { message: '413 Request Entity Too Large - the artifact is larger than 1024 bytes' },
+  ],
   ['tooLargeForJobs', [1024], 413, { error: 'The variables and the payload are larger than 1024 bytes together' }],
   ['unsupportedContentType', ['a/b'], 415, { error: "The provided content-type 'a/b' is not supported." }],
   ['unprocessable', [{ base: ['jobs config is invalid'] }], 422, { message: { base: ['jobs config is invalid'] } }],

@@ -134,6 +134,11 @@ export function bodyTooLarge(bytes: number): Refusal {
   return new Refusal(413, { error: `The request body is larger than ${bytes} bytes` });
 }
 
+/** In the words that gitlab-runner shows to whoever reads the log. @param bytes what would have been accepted */
+export function artifactTooLarge(bytes: number): Refusal {
+  return new Refusal(413, { message: `413 Request Entity Too Large - the artifact is larger than ${bytes} bytes` });
+}
+
 /** @param bytes what variables and payload of a trigger request may take together, written as JSON */
 export function tooLargeForJobs(bytes: number): Refusal {
   return new Refusal(413, { error: `The variables and the payload are larger than ${bytes} bytes together` });

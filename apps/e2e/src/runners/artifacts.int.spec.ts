@@ -208,7 +208,10 @@ describe('uploads', () => {
     const answer = await upload(job, Buffer.alloc(1_100_000), {
       query: { artifact_type: 'sast', artifact_format: 'raw' },
     });
-    expect(answer).toEqual({ status: 413, body: '{"error":"The request body is larger than 1048576 bytes"}' });
+    expect(answer).toEqual({
+      status: 413,
+      body: '{"message":"413 Request Entity Too Large - the artifact is larger than 1048576 bytes"}',
+    });
     expect(await stored()).toEqual(before);
   });
 
@@ -247,15 +250,14 @@ describe('uploads', () => {
     expect(await upload(job, Buffer.from('x'), { query })).toEqual({ status: 400, body: JSON.stringify({ error }) });
   });
 
-  it.each<[string, Buffer]>([
-    ['no packed text', Buffer.from('A=1')],
-    ['no variables', gzipSync('just words')],
-    ['too many bytes', gzipSync(`A=${'x'.repeat(6_000)}`)],
-  ])('of a dotenv report with %s are refused', async (_, bytes) => {
+  it.each<[string, Buffer, string]>([
+    ['no packed text', Buffer.from('A=1'), 'The dotenv report is not packed with gzip'],
+    ['no variables', gzipSync('A=1\njust words'), 'Invalid Format: line 2 of the dotenv report is not NAME=value'],
+    ['too many bytes', gzipSync(`A=${'x'.repeat(6_000)}`), 'The dotenv report is larger than 5120 bytes'],
+  ])('of a dotenv report with %s are refused in words that runners show', async (_, bytes, message) => {
     const before = await stored();
-    expect((await upload(job, bytes, { query: { artifact_type: 'dotenv', artifact_format: 'gzip' } })).status).toBe(
-      400,
-    );
+    const answer = await upload(job, bytes, { query: { artifact_type: 'dotenv', artifact_format: 'gzip' } });
+    expect(answer).toEqual({ status: 400, body: JSON.stringify({ message }) });
     expect(await stored()).toEqual(before);
   });
 

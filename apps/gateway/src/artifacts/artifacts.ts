@@ -8,9 +8,9 @@ import {
   AddArtifact,
   type ArtifactFormat,
   type ArtifactType,
-  invalidParameters,
   nothingHere,
   Refusal,
+  refusedRequest,
   type StoredArtifact,
 } from '#libs/contracts';
 import { hashSecret } from '../access/secrets.js';
@@ -131,7 +131,7 @@ export class Artifacts {
   }
 
   async #variables({ format }: Upload, { key, size }: StoredBytes): Promise<{ key: string; value: string }[]> {
-    const tooLarge = () => invalidParameters(`The dotenv report is larger than ${dotenvLimit} bytes`);
+    const tooLarge = () => refusedRequest(`The dotenv report is larger than ${dotenvLimit} bytes`);
     if (size > dotenvLimit) throw tooLarge();
     const bytes = await buffer(await this.files.read(key));
     const text = format === 'gzip' ? await unpacked(bytes) : bytes;
@@ -148,7 +148,7 @@ async function unpacked(bytes: Buffer): Promise<Buffer> {
     return await unzip(bytes, { maxOutputLength: dotenvLimit + 1 });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
-      throw invalidParameters(`The dotenv report is larger than ${dotenvLimit} bytes`);
-    throw invalidParameters('The dotenv report is not packed with gzip');
+      throw refusedRequest(`The dotenv report is larger than ${dotenvLimit} bytes`);
+    throw refusedRequest('The dotenv report is not packed with gzip');
   }
 }

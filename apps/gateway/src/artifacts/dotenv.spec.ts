@@ -13,7 +13,7 @@ it.each<[string, Record<string, string>]>([
 
 it.each(['1A=x', 'just words', '# a comment', 'A-B=1', '=1'])('refuses %j, naming the line', (line) => {
   expect(() => parseDotenv(`OK=1\n${line}`)).toThrow(
-    expect.objectContaining({ status: 400, body: { error: expect.stringContaining('line 2') } }),
+    expect.objectContaining({ status: 400, body: { message: expect.stringContaining('line 2') } }),
   );
 });
 

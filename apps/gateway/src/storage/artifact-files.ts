@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { pipeline, type Readable, Transform } from 'node:stream';
-import { bodyTooLarge } from '#libs/contracts';
+import { artifactTooLarge } from '#libs/contracts';
 import type { Storage } from './storage.js';
 
 /** Bytes that were stored. */
@@ -27,7 +27,7 @@ export class ArtifactFiles {
     const measured = new Transform({
       transform(piece: Buffer, _encoding, done) {
         size += piece.length;
-        if (size > limit) return done(bodyTooLarge(limit));
+        if (size > limit) return done(artifactTooLarge(limit));
         hash.update(piece);
         done(null, piece);
       },
