@@ -1,4 +1,4 @@
-import { parseDotenv } from './dotenv.js';
+import { dotenvLimit, parseDotenv } from './dotenv.js';
 
 it.each<[string, Record<string, string>]>([
   ['A=1\nB=two words\n', { A: '1', B: 'two words' }],
@@ -20,4 +20,11 @@ it.each(['1A=x', 'just words', '# a comment', 'A-B=1', '=1'])('refuses %j, namin
 it('refuses more variables than anybody writes', () => {
   const text = Array.from({ length: 51 }, (_, index) => `V${index}=x`).join('\n');
   expect(() => parseDotenv(text)).toThrow(expect.objectContaining({ status: 400 }));
+});
+
+it('takes no time for the longest line of blanks', () => {
+  const began = performance.now();
+  const blanks = ' '.repeat(dotenvLimit / 2 - 10);
+  expect(() => parseDotenv(`A=${blanks}x${blanks}\u2028y`)).toThrow(expect.objectContaining({ status: 400 }));
+  expect(performance.now() - began).toBeLessThan(1_000);
 });

@@ -14,11 +14,12 @@ export function parseDotenv(text: string): { key: string; value: string }[] {
   const variables = new Map<string, string>();
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     if (line.trim() === '') continue;
-    const found = /^\s*([A-Za-z_]\w*)\s*=\s*(.*?)\s*$/.exec(line);
+    // Spaces at either end are not the pattern's business: it would try every way to share them out.
+    const found = /^([A-Za-z_]\w*)\s*=(.*)$/.exec(line.trim());
     if (!found) throw refusedRequest(`Invalid Format: line ${index + 1} of the dotenv report is not NAME=value`);
     const [, key = '', value = ''] = found;
     variables.delete(key);
-    variables.set(key, unquoted(value));
+    variables.set(key, unquoted(value.trim()));
   }
   if (variables.size > mostVariables)
     throw refusedRequest(`Dotenv files cannot have more than ${mostVariables} variables`);

@@ -179,7 +179,8 @@ export function encodeArtifactsRef(url: string): string {
   return found ? `${found[1]}${found[2]?.replaceAll('/', '%2F')}${found[3]}` : url;
 }
 
-const cloneForm = /^\/+([^?]+?)\.git\/(info\/refs|git-upload-pack|git-receive-pack)(\?.*)?$/s;
+/** What follows the first slashes begins with something else, so that a long row of them is read once. */
+const cloneForm = /^\/+([^/?][^?]*?)\.git\/(info\/refs|git-upload-pack|git-receive-pack)(\?.*)?$/s;
 
 /** A repository's URL holds the full path of its project; as one segment it is an ordinary route too. */
 export function encodeClone(url: string): string {

@@ -1,4 +1,4 @@
-import { encodeRef } from './create-app.js';
+import { encodeArtifactsRef, encodeClone, encodeRef } from './create-app.js';
 
 const before = '/api/v4/projects/9/ref/';
 const after = '/trigger/pipeline';
@@ -23,3 +23,19 @@ it.each([
   '/api/v4/projects/9/jobs?scope=/ref/a/trigger/pipeline',
   '/',
 ])('leaves %s alone', (url) => expect(encodeRef(url)).toBe(url));
+
+it('takes no time for long rows of slashes, dots and names', () => {
+  const began = performance.now();
+  for (const part of ['/', '.git/', '/trigger/pipeline', '/download/', '/raw/', '/ref/', 'a'])
+    for (const start of ['/', before, '/api/v4/projects/9/jobs/artifacts/'])
+      for (const end of ['', '.git/x', 'x', '/trigger/pipeline/x']) {
+        const url = start + part.repeat(300_000 / part.length) + end;
+        for (const encode of [encodeRef, encodeClone, encodeArtifactsRef]) encode(url);
+      }
+  expect(performance.now() - began).toBeLessThan(5_000);
+});
+
+it('makes a clone’s path one segment, whatever slashes it begins with', () => {
+  expect(encodeClone('///group/app.git/info/refs?service=x')).toBe('/-/git/group%2Fapp/info/refs?service=x');
+  expect(encodeClone('/.git/info/refs')).toBe('/.git/info/refs');
+});

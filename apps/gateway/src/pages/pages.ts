@@ -156,7 +156,7 @@ function wantsHtml(accept: string | undefined): boolean {
 function accepts(header: string, encoding: string): boolean {
   return header
     .split(',')
-    .map((each) => each.trim().split(/\s*;\s*/))
+    .map((each) => each.split(';').map((part) => part.trim()))
     .some(([name, quality]) => name === encoding && !/^q=0(?:\.0*)?$/.test(quality ?? ''));
 }
 

@@ -14,3 +14,16 @@ it.each<[string, string, string, number | null]>([
 ])('finds coverage: %s', async (_, log, pattern, expected) => {
   expect(await findCoverage(log, pattern)).toBe(expected);
 });
+
+it.each(['(?:x*){1000}\\d', 'x(?:.*y)?'])(
+  'does not search a long log with %s for ever, and others have their turn',
+  async (pattern) => {
+    const began = process.cpuUsage();
+    let turns = 0;
+    const watch = setInterval(() => (turns += 1), 1);
+    expect(await findCoverage(Array(256).fill('x'.repeat(4_095)).join('\n'), pattern)).toBeNull();
+    clearInterval(watch);
+    expect(process.cpuUsage(began).user / 1_000).toBeLessThan(5_000);
+    expect(turns).toBeGreaterThan(1);
+  },
+);

@@ -58,6 +58,12 @@ describe('parseCommit', () => {
     });
   });
 
+  it('takes no time for what nobody is called', () => {
+    const began = performance.now();
+    parseCommit('abc', object(`author ${'<'.repeat(300_000)} 1 +0000`, `committer ${' <'.repeat(150_000)}`, '', ''));
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+
   it('reads a commit without anything', () => {
     expect(parseCommit('abc', object('tree x', ''))).toMatchObject({ message: '', parentIds: [], authorName: '' });
   });

@@ -61,8 +61,12 @@ function decodeAs(encoding: string, bytes: Buffer): string {
 }
 
 function parseIdentity(line: string): { name: string; email: string; at: string } {
-  const match = /^(.*?) ?<([^>]*)>(?: (\d+))?/.exec(line);
-  return { name: match?.[1] ?? '', email: match?.[2] ?? '', at: formatTime(Number(match?.[3] ?? 0)) };
+  const match = /^([^<]*)<([^>]*)>(?: (\d+))?/.exec(line);
+  return {
+    name: match?.[1]?.replace(/ $/, '') ?? '',
+    email: match?.[2] ?? '',
+    at: formatTime(Number(match?.[3] ?? 0)),
+  };
 }
 
 /** As all times of the API: ISO 8601 in UTC, with milliseconds (trigger-api.md §0.1). The year 9999 is the last with four digits. */

@@ -16,6 +16,7 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
@@ -283,6 +284,18 @@ describe('unpacking', () => {
     await expect(unpackZip(path, project, room(1024, 1), signal)).rejects.toThrow('too many bytes');
     const written = await stat(join(project, 'file-1')).catch(() => undefined);
     expect(written?.size ?? 0).toBeLessThanOrEqual(10);
+  });
+
+  test('a name of slashes takes no time', async () => {
+    const long = `a${'/'.repeat(65_000)}x`;
+    const file = new yazl.ZipFile();
+    file.addBuffer(Buffer.from('x'), 'n'.repeat(long.length));
+    file.end();
+    const bytes = (await buffer(file.outputStream)).toString('latin1').replaceAll('n'.repeat(long.length), long);
+    await writeFile(join(root, 'long.zip'), Buffer.from(bytes, 'latin1'));
+    const began = performance.now();
+    await unpackZip(join(root, 'long.zip'), project, room(), signal).catch(() => undefined);
+    expect(performance.now() - began).toBeLessThan(1_000);
   });
 
   test('what is damaged or no zip file is refused', async () => {

@@ -36,7 +36,7 @@ export async function unpackZip(path: string, directory: string, room: UnpackRoo
     const isUnix = entry.versionMadeBy >> 8 === UNIX;
     const type = isUnix ? (entry.externalFileAttributes >>> 16) & 0o170000 : 0;
     const mode = isUnix ? (entry.externalFileAttributes >>> 16) & 0o777 : 0;
-    const name = entry.fileName.replace(/\/+$/, '');
+    const name = entry.fileName.replace(/(?<!\/)\/+$/, '');
     if (name === '') continue;
     if (entry.fileName.endsWith('/')) {
       await target.makeDirectory(name);

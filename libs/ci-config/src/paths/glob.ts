@@ -27,7 +27,8 @@ function plainEnds(glob: string): { head: string; tail: string } {
   const head = special < 0 ? glob : glob.slice(0, special);
   if (special < 0 || /[[{\\]/.test(glob)) return { head, tail: '' };
   // The slash of `**/` may be nothing.
-  return { head, tail: /[^*?]*$/.exec(glob)?.[0].replace(/^\//, '') ?? '' };
+  const last = Math.max(glob.lastIndexOf('*'), glob.lastIndexOf('?'));
+  return { head, tail: glob.slice(last + 1).replace(/^\//, '') };
 }
 
 function globSource(glob: string): string | null {

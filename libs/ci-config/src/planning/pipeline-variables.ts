@@ -99,7 +99,11 @@ function slug(text: string): string {
 
 /** Name without `1/3` or `: [a, b]` at its end. */
 function groupName(name: string): string {
-  return name.replace(/(?:[\s:]+(?:\[.*\]|\d+[\s:/\\]+\d+)){1,3}\s*$/, '').trim();
+  let rest = name.trimEnd();
+  // One after the other: a pattern of up to three would try every way in which brackets can share a name.
+  for (let parts = 0; parts < 3; parts += 1)
+    rest = rest.endsWith(']') ? rest.replace(/[\s:]+\[.*$/, '') : rest.replace(/[\s:]+\d+[\s:/\\]+\d+$/, '');
+  return rest.trim();
 }
 
 function guessTier(environment: string): string {
