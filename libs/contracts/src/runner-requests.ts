@@ -233,7 +233,7 @@ export class RequestJob extends Request<JobRequestOutcome> {
   @IsString() systemId!: string;
   @Nested(() => RunnerInfo) info!: RunnerInfo;
   @IsOptional() @IsString() ipAddress?: string | null;
-  /** Made by the gateway for the job that may be found; the payload carries it once (architecture.md §5.1). */
+  /** What the payload has wherever the job's token belongs, which the gateway puts there: it tells nobody (architecture.md §5.1). */
   @IsString() jobToken!: string;
   @IsSecretHash() jobTokenHash!: string;
 }

@@ -1,7 +1,10 @@
 // needs: rabbitmq, postgresql
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { connect } from 'amqplib';
 import pg from 'pg';
+import { until } from '../../../../libs/messaging/src/testing/until.js';
 import type { Call } from '../testing/api.js';
 import { startsFlagfall } from '../testing/flagfall.js';
 import type { TakenJob } from '../testing/hand-runner.js';
@@ -85,7 +88,98 @@ describe('SQL through every parameter of a query', () => {
   }, 600_000);
 });
 
+/** Does something while the database logs every statement, and the broker copies every message. @returns all of them as text */
+async function watched(act: () => Promise<void>): Promise<{ statements: string; messages: string }> {
+  const { amqpUrl, broker, database: server, databaseUrl } = flagfall.installation;
+  const database = new pg.Client({ connectionString: databaseUrl });
+  await database.connect();
+  const log = async (what: 'all' | 'none') => {
+    await database.query(`alter system set log_statement = '${what}'`);
+    await database.query('select pg_reload_conf()');
+    const shown = async () =>
+      (await database.query<{ log_statement: string }>('show log_statement')).rows[0]?.log_statement;
+    await until(`the database to log ${what}`, async () => (await shown()) === what);
+  };
+  const connection = await connect(amqpUrl);
+  const channel = await connection.createChannel();
+  const { queue } = await channel.assertQueue('', { exclusive: true });
+  await channel.bindQueue(queue, 'amq.rabbitmq.trace', '#');
+  let messages = '';
+  await channel.consume(queue, (message) => (messages += `${message?.content.toString() ?? ''}\n`), { noAck: true });
+  const before = server!.program.output.length;
+  try {
+    await Promise.all([log('all'), broker!.control('trace_on')]);
+    await act();
+    await broker!.control('trace_off');
+    // What was copied before it comes before it.
+    const end = `end-${String(Math.random())}`;
+    channel.sendToQueue(queue, Buffer.from(end));
+    await until('all messages', () => messages.includes(end));
+    await log('none');
+    return { statements: server!.program.output.slice(before), messages };
+  } finally {
+    await connection.close();
+    await database.end();
+  }
+}
+
 describe('secrets', () => {
+  it('are told to the database and to other services as hashes alone, so that the time of a check tells about hashes of guesses', async () => {
+    const secrets: Record<string, string> = {};
+    const guesses: string[] = [];
+    const { statements, messages } = await watched(async () => {
+      const { token: access } = await flagfall.newUser('guessed');
+      const { token: trigger } = await flagfall.newTrigger(target.project);
+      const runner = await flagfall.newRunner({ project: target.project, tag_list: ['guessed'] });
+      await runner.request();
+      const job = (await target.runningJob()).token as string;
+      Object.assign(secrets, { access, trigger, runner: runner.token, job });
+      const tell: Record<string, (token: string) => Call> = {
+        access: (token) => ({ path: '/user', token }),
+        trigger: (token) => ({
+          method: 'POST',
+          path: `/projects/${target.project.id}/trigger/pipeline`,
+          json: { token, ref: 'main' },
+        }),
+        runner: (token) => ({ method: 'POST', path: '/runners/verify', json: { token } }),
+        job: (token) => ({ path: '/job', headers: { 'JOB-TOKEN': token } }),
+      };
+      for (const [kind, secret] of Object.entries(secrets)) {
+        // Right but for its end: were secrets compared, nothing would come closer.
+        const guess = secret.slice(0, -1) + (secret.endsWith('A') ? 'B' : 'A');
+        guesses.push(guess);
+        expect((await flagfall.call(tell[kind]!(secret))).status).toBeLessThan(300);
+        expect([401, 403, 404]).toContain((await flagfall.call(tell[kind]!(guess))).status);
+      }
+      const session = await flagfall.call({ method: 'POST', path: '//-/session', json: { access_token: access } });
+      secrets['session'] = session.headers.get('set-cookie')?.split(/[=;]/)[1] ?? '';
+      await flagfall.must({ path: '//-/session', headers: { Cookie: `flagfall_session=${secrets['session']}` } });
+    });
+    // Something was seen of each.
+    for (const text of [...guesses, ...Object.values(secrets)])
+      expect([text, statements.includes(createHash('sha256').update(text).digest('hex'))]).toEqual([text, true]);
+    expect(messages).toContain('"projectId"');
+    for (const [kind, secret] of Object.entries(secrets)) {
+      const most = secret.slice(0, -1);
+      expect([kind, statements.includes(most), messages.includes(most)]).toEqual([kind, false, false]);
+    }
+    const database = new pg.Client({ connectionString: flagfall.installation.databaseUrl });
+    await database.connect();
+    try {
+      // Looked up by an index, whose time does not depend on how much of a hash is right in a way that would help: nobody can choose a hash.
+      const { rows } = await database.query<{ name: string }>(
+        `select format('%I.%I.%I', n.nspname, c.relname, a.attname) as name
+         from pg_attribute a join pg_class c on c.oid = a.attrelid and c.relkind = 'r' join pg_namespace n on n.oid = c.relnamespace
+         where n.nspname in ('gateway', 'tokens', 'pipelines') and (a.attname like '%token_hash' or a.attname in ('secret_hash', 'key_hash'))
+           and not exists (select from pg_index i where i.indrelid = c.oid and i.indkey[0] = a.attnum)`,
+      );
+      const unindexed = rows.map(({ name }) => name);
+      expect(unindexed).toEqual([]);
+    } finally {
+      await database.end();
+    }
+  }, 120_000);
+
   it('in URLs, headers and bodies, good ones and bad ones, come to no log, no error and no row', async () => {
     const { token: personal } = await flagfall.newUser('talkative');
     const bad = { pat: 'glpat-this-one-is-bad-0123', trigger: 'glptt-this-one-is-bad-0123' };
