@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { type Entry, fromRandomAccessReader, type ZipFile } from 'yauzl';
 import { ArchiveReader } from './archive-reader.js';
@@ -31,6 +32,8 @@ export async function openArchiveEntry(
     if (entry && isFile(entry)) {
       const content = await openStream(zip, entry);
       content.once('close', () => zip?.close());
+      // A broken one mostly says so at once, before anybody has been promised anything.
+      await once(content, 'readable');
       return { content, size: entry.uncompressedSize };
     }
   } catch {
