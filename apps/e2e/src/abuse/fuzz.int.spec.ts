@@ -205,46 +205,80 @@ describe('the same parameters', () => {
         'PUT /api/v4/jobs/{job_id}',
       ].includes(name),
     );
-    const texts = hostileTexts.filter((text) => text.length < 1_000 && !/\p{Surrogate}/u.test(text));
     for (const operation of repeatable)
       for (let round = 0; round < Math.ceil(calls / 100); round += 1) {
         const pairs = operation.sent
           // Nothing that makes the project unreadable for the next round.
           .filter(({ name, type }) => type === 'string' && !['import_url', 'path'].includes(name) && !dice.once(2))
-          .map(({ name }): [string, string] => [name, dice.pick(texts)]);
+          .map(({ name }): [string, string] => [name, dice.pick(plainTexts)]);
         const ids = {
           ...target.ids,
           key: 'KEY_OF_target',
           ...(operation.path.includes('/runners/{id}') && { id: target.runner.id }),
         };
-        const path = `${pathWith(operation.path, ids)}`;
-        const call = async (more: { query?: string; body?: RequestInit['body']; type?: string }): Promise<unknown> => {
-          const { query = '', body, type } = more;
-          const answer = await fetch(`${flagfall.url}${path}${query}`, {
-            method: operation.method,
-            headers: { 'PRIVATE-TOKEN': token, ...(type && { 'Content-Type': type }) },
-            body,
-            signal: AbortSignal.timeout(hangMs),
-          });
-          const text = await answer.text();
-          return { status: answer.status, body: text.replace(/"\w+_at":"[^"]*"/g, '') };
-        };
-        const form = new FormData();
-        for (const [name, value] of pairs) form.append(name, value);
-        const query = pairs.map((pair) => pair.map((part) => encodeURIComponent(part)).join('=')).join('&');
-        const results = {
-          query: await call({ query: `?${query}` }),
-          urlencoded: await call({ body: query, type: 'application/x-www-form-urlencoded' }),
-          json: await call({ body: JSON.stringify(Object.fromEntries(pairs)), type: 'application/json' }),
-          // A multipart form has one kind of line break, which is in the way of comparing texts.
-          ...(pairs.every(([, value]) => !/[\r\n]/.test(value)) && { multipart: await call({ body: form }) }),
-        };
         compared += 1;
-        if (new Set(Object.values(results).map((result) => JSON.stringify(result))).size > 1)
-          wrong.push(`${operation.name} ${JSON.stringify(pairs)}: ${JSON.stringify(results)}`);
+        wrong.push(...(await differences(operation, ids, pairs)));
       }
     process.stdout.write(`Fuzzer: ${compared} sets of parameters, the same in each encoding\n`);
     expect(repeatable).toHaveLength(10);
     expect(wrong).toEqual([]);
   }, 1_800_000);
+
+  it('are refused alike by all others that change something', async () => {
+    const dice = new Dice(seed + 2);
+    const wrong: string[] = [];
+    const compared = new Set<string>();
+    // These take bytes, not parameters.
+    const writing = operations.filter(({ hasBody, path }) => hasBody && !/\/trace$|\/artifacts$|\/git-/.test(path));
+    for (const operation of writing)
+      for (let round = 0; round < Math.ceil(calls / 400); round += 1) {
+        const below = operation.inPath.filter((name) => name !== 'id' || !operation.path.includes('/projects/{id}'));
+        const required = operation.sent.filter((each) => each.required);
+        // What it is about is not there, or something is missing: either way nothing is done.
+        if (below.length === 0 && required.length === 0) continue;
+        const missing = below.length > 0 ? undefined : dice.pick(required).name;
+        const pairs = operation.sent
+          .filter(({ name, type }) => type !== 'object' && name !== missing && !(below.length > 0 && dice.once(2)))
+          .map(({ name, type }): [string, string] => [type === 'array' ? `${name}[]` : name, dice.pick(plainTexts)]);
+        const ids = { ...target.ids, ...Object.fromEntries(below.map((name) => [name, '999999999'])) };
+        compared.add(operation.name);
+        wrong.push(...(await differences(operation, ids, pairs)));
+      }
+    process.stdout.write(
+      `Fuzzer: ${compared.size} of ${writing.length} writing operations refuse the same in each encoding\n`,
+    );
+    expect(compared.size).toBeGreaterThan(writing.length * 0.8);
+    expect(wrong).toEqual([]);
+  }, 1_800_000);
 });
+
+const plainTexts = hostileTexts.filter((text) => text.length < 1_000 && !/\p{Surrogate}/u.test(text));
+
+/** Calls an operation with the same parameters in each encoding. @param pairs names of lists end in `[]` @returns what differs, if anything */
+async function differences(operation: Operation, ids: Ids, pairs: [name: string, value: string][]): Promise<string[]> {
+  const path = pathWith(operation.path, ids);
+  const call = async (more: { query?: string; body?: RequestInit['body']; type?: string }): Promise<unknown> => {
+    const { query = '', body, type } = more;
+    const answer = await fetch(`${flagfall.url}${path}${query}`, {
+      method: operation.method,
+      headers: { 'PRIVATE-TOKEN': token, ...(type && { 'Content-Type': type }) },
+      body,
+      signal: AbortSignal.timeout(hangMs),
+    });
+    const text = await answer.text();
+    return { status: answer.status, body: text.replace(/"\w+_at":"[^"]*"/g, '') };
+  };
+  const form = new FormData();
+  for (const [name, value] of pairs) form.append(name, value);
+  const query = pairs.map((pair) => pair.map((part) => encodeURIComponent(part)).join('=')).join('&');
+  const json = pairs.map(([name, value]) => (name.endsWith('[]') ? [name.slice(0, -2), [value]] : [name, value]));
+  const results = {
+    query: await call({ query: `?${query}` }),
+    urlencoded: await call({ body: query, type: 'application/x-www-form-urlencoded' }),
+    json: await call({ body: JSON.stringify(Object.fromEntries(json)), type: 'application/json' }),
+    // A multipart form has one kind of line break, which is in the way of comparing texts.
+    ...(pairs.every(([, value]) => !/[\r\n]/.test(value)) && { multipart: await call({ body: form }) }),
+  };
+  if (new Set(Object.values(results).map((result) => JSON.stringify(result))).size === 1) return [];
+  return [`${operation.name} ${JSON.stringify(pairs)}: ${JSON.stringify(results)}`];
+}
