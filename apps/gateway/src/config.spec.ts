@@ -26,7 +26,8 @@ it.each([
   [{ DATA_DIR: '/x' }, { storageUrl: '/x/storage' }],
   [{ NAMESPACE: ' ' }, { namespace: 'flagfall' }],
   [{ HEALTH_PORT: '8081' }, { health: { host: '127.0.0.1', port: 8081 } }],
-  [{}, { triggerLimits: { perAddress: 0, perToken: 0, perProject: 0 }, trustedProxies: [] }],
+  [{ BODY_MEMORY_MIB: '128' }, { bodyMemory: 134_217_728 }],
+  [{}, { bodyMemory: 268_435_456, triggerLimits: { perAddress: 0, perToken: 0, perProject: 0 }, trustedProxies: [] }],
   [
     { TRUSTED_PROXIES: 'loopback, 10.0.0.0/8,2001:db8::/32,192.0.2.1', TRIGGER_LIMIT_PER_TOKEN: '60' },
     {

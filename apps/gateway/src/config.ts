@@ -36,6 +36,8 @@ export class GatewayConfig {
   secretKey?: string;
   /** Calls of the trigger endpoint a minute. */
   triggerLimits!: TriggerLimits;
+  /** What request bodies may take of the memory together, in bytes. */
+  bodyMemory!: number;
   /** Proxies whose `X-Forwarded-For` is believed: addresses, networks, or `loopback`, `linklocal`, `uniquelocal`. */
   trustedProxies!: string[];
   logLevel!: string;
@@ -47,6 +49,9 @@ export class GatewayConfig {
 const secretLength = 32;
 const rootTokenLength = 20;
 const longestHoldMs = 300_000;
+/** Room for the largest body there may be, beside what is kept for small ones. */
+const leastBodyMemoryMib = 128;
+const largestBodyMemoryMib = 1_000_000;
 const largestLogMib = 100_000;
 const largestArtifactMib = 1_000_000;
 /** What an integer column holds. */
@@ -94,6 +99,7 @@ export function readConfig(env: NodeJS.ProcessEnv): GatewayConfig {
       perToken: environment.whole('TRIGGER_LIMIT_PER_TOKEN', 0, 0, mostCalls),
       perProject: environment.whole('TRIGGER_LIMIT_PER_PROJECT', 0, 0, mostCalls),
     },
+    bodyMemory: environment.whole('BODY_MEMORY_MIB', 256, leastBodyMemoryMib, largestBodyMemoryMib) * 1_048_576,
     trustedProxies,
     logLevel: environment.oneOf('LOG_LEVEL', logLevels, 'info'),
     health: readHealthAddress(environment),

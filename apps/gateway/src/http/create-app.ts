@@ -13,6 +13,7 @@ import { describeApi } from '../api/openapi.js';
 import { GatewayConfig } from '../config.js';
 import { Pages } from '../pages/pages.js';
 import { apiPrefix } from './at-root.decorator.js';
+import { BodyMemory } from './body-memory.js';
 import { answerTo } from './failure.js';
 import { FailureFilter, send } from './failure.filter.js';
 import { handlerMethods, requireNeeds } from './handler-methods.js';
@@ -70,7 +71,7 @@ export async function createGateway(
   if (pages) servePages(server, pages);
   if (log.isLevelEnabled('debug')) logRequests(server, log);
   measureRequests(server, metrics);
-  readBodies(server);
+  readBodies(server, { memory: new BodyMemory(config.bodyMemory) });
   const routes = new RouteTable(server);
 
   const app = await NestFactory.create<NestFastifyApplication>(

@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
 import { types } from 'node:util';
 import { type ArgumentsHost, Catch, type ExceptionFilter, NotFoundException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -41,11 +43,30 @@ export class FailureFilter implements ExceptionFilter {
 
 /** Sends a refusal as the whole answer; as bytes, since Fastify adds a charset to texts. */
 export function send(reply: FastifyReply, refusal: Refusal): void {
-  void reply
-    .code(refusal.status)
-    .headers(refusal.headers)
-    .header('Content-Type', 'application/json')
-    .send(Buffer.from(JSON.stringify(refusal.body)));
+  const bytes = Buffer.from(JSON.stringify(refusal.body));
+  void reply.code(refusal.status).headers(refusal.headers).header('Content-Type', 'application/json');
+  // Fastify closes the connection of a body that was not read.
+  if (reply.getHeader('connection') !== 'close' || reply.request.raw.complete) void reply.send(bytes);
+  else void reply.header('Content-Length', bytes.length).send(afterTheRest(bytes, reply.request.raw));
+}
+
+/** How long the rest of a body may pass unread. */
+const restMs = 5_000;
+
+/**
+ * An answer that ends when the rest of the request has passed. If the connection closed while a caller still sends, its system would throw the answer away
+ * unread; so the caller has all of it at once, and the time to stop.
+ */
+function afterTheRest(answer: Buffer, request: IncomingMessage): Readable {
+  const stream = new Readable({ read: () => undefined });
+  stream.push(answer);
+  const end = (): void => {
+    clearTimeout(timer);
+    if (!stream.readableEnded && !stream.destroyed) stream.push(null);
+  };
+  const timer = setTimeout(end, restMs).unref();
+  request.once('end', end).once('close', end).resume();
+  return stream;
 }
 
 /** For the log: the error's own words and where it was, but no fields, which may hold parameters of a statement; tokens are masked. */

@@ -1,15 +1,13 @@
 import { execFile } from 'node:child_process';
-import { type AddressInfo, connect } from 'node:net';
+import { connect } from 'node:net';
 import { promisify } from 'node:util';
 import { Controller, Delete, Get, Patch, Post, Put, Req } from '@nestjs/common';
-import { fastify, type FastifyRequest } from 'fastify';
-import type { Refusal } from '#libs/contracts';
+import type { FastifyRequest } from 'fastify';
 import { Needs } from '../access/needs.decorator.js';
 import { startTestGateway, type TestGateway } from '../testing/test-gateway.js';
 import { Endpoint } from './endpoint.decorator.js';
 import { StringMapParameter, StringParameter } from './parameter.decorators.js';
 import { AllParameters, Parameters } from './parameters.decorator.js';
-import { readBodies } from './request-body.js';
 import { RequestBody, webhookBodyLimit } from './request-body.decorator.js';
 
 class TriggerParameters {
@@ -551,21 +549,4 @@ describe('broken requests', () => {
     expect((await send('/42/echo')).status).toBe(200);
     expect(gateway.logged.filter((line) => line.includes('"level":50'))).toEqual([]);
   });
-});
-
-it('a body that trickles in is waited for, but not for ever', async () => {
-  const server = fastify();
-  readBodies(server, 100);
-  server.post('/', async () => 'never');
-  server.setErrorHandler((error: Refusal, _request, reply) => reply.code(error.status).send(error.body));
-  await server.listen({ port: 0, host: '127.0.0.1' });
-  const { port } = server.server.address() as AddressInfo;
-  let answer = '';
-  const socket = connect(port, '127.0.0.1');
-  socket.write('POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{');
-  socket.on('data', (chunk) => (answer += chunk.toString()));
-  await new Promise((resolve) => socket.on('close', resolve));
-  expect(answer).toMatch(/^HTTP\/1.1 408 Request Timeout\r\n/);
-  expect(answer).toContain('{"error":"The request body did not arrive within 0.1 seconds"}');
-  await server.close();
 });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { parseJson, parseMultipart } from './request-body.js';
+import { countMarks, parseJson, parseMultipart } from './request-body.js';
 import { mergeParameters, parseQuery } from './request-parameters.js';
 
 /** `read`, or the status of the refusal. */
@@ -121,4 +121,19 @@ it('JSON that is broken is refused without quoting it', () => {
   expect(() => parseJson(Buffer.from('{"token":"glptt-secret",}'))).toThrow(
     expect.objectContaining({ status: 400, body: { error: 'The request body is not valid JSON' } }),
   );
+});
+
+describe('what JSON takes beside its bytes', () => {
+  it.each([
+    ['', 0],
+    ['"a,b:[{"', 0],
+    [String.raw`"\","," , "\"`, 1],
+    ['{"a":1,"b":[{},[]]}', 8],
+  ])('%s: %i names, values and brackets', (text, marks) => expect(countMarks(Buffer.from(text))).toBe(marks));
+
+  it('has a limit, which only text made for it reaches', () => {
+    const row = '{"id":"0123456789abcdef","message":"Add a line","author":{"name":"A","email":"a@example.com"}},';
+    expect(countMarks(Buffer.from(row.repeat(Math.floor((16 * 1024 * 1024) / row.length))))).toBeLessThan(2_000_000);
+    expect(() => countMarks(Buffer.from('[],'.repeat(1_000_001)))).toThrow(expect.objectContaining({ status: 400 }));
+  });
 });
