@@ -27,7 +27,16 @@ it.each([
   [{ NAMESPACE: ' ' }, { namespace: 'flagfall' }],
   [{ HEALTH_PORT: '8081' }, { health: { host: '127.0.0.1', port: 8081 } }],
   [{ BODY_MEMORY_MIB: '128' }, { bodyMemory: 134_217_728 }],
-  [{}, { bodyMemory: 268_435_456, triggerLimits: { perAddress: 0, perToken: 0, perProject: 0 }, trustedProxies: [] }],
+  [{ FAILED_TOKEN_LIMIT_PER_ADDRESS: '0' }, { failedTokenLimit: 0 }],
+  [
+    {},
+    {
+      failedTokenLimit: 300,
+      bodyMemory: 268_435_456,
+      triggerLimits: { perAddress: 0, perToken: 0, perProject: 0 },
+      trustedProxies: [],
+    },
+  ],
   [
     { TRUSTED_PROXIES: 'loopback, 10.0.0.0/8,2001:db8::/32,192.0.2.1', TRIGGER_LIMIT_PER_TOKEN: '60' },
     {

@@ -36,6 +36,8 @@ export class GatewayConfig {
   secretKey?: string;
   /** Calls of the trigger endpoint a minute. */
   triggerLimits!: TriggerLimits;
+  /** Tokens that are no good, from one address in a minute; 0 for any number. */
+  failedTokenLimit!: number;
   /** What request bodies may take of the memory together, in bytes. */
   bodyMemory!: number;
   /** Proxies whose `X-Forwarded-For` is believed: addresses, networks, or `loopback`, `linklocal`, `uniquelocal`. */
@@ -99,6 +101,7 @@ export function readConfig(env: NodeJS.ProcessEnv): GatewayConfig {
       perToken: environment.whole('TRIGGER_LIMIT_PER_TOKEN', 0, 0, mostCalls),
       perProject: environment.whole('TRIGGER_LIMIT_PER_PROJECT', 0, 0, mostCalls),
     },
+    failedTokenLimit: environment.whole('FAILED_TOKEN_LIMIT_PER_ADDRESS', 300, 0, mostCalls),
     bodyMemory: environment.whole('BODY_MEMORY_MIB', 256, leastBodyMemoryMib, largestBodyMemoryMib) * 1_048_576,
     trustedProxies,
     logLevel: environment.oneOf('LOG_LEVEL', logLevels, 'info'),

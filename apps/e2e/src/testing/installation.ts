@@ -140,6 +140,8 @@ export async function startInstallation(options: InstallationOptions): Promise<I
     REPOSITORY_SCHEMES: 'file,http,https,ssh',
     REPOSITORY_ROOTS: repositories,
     REPOSITORY_HOSTS: 'localhost,127.0.0.1',
+    // All callers of a test have one address, and many are refused on purpose.
+    FAILED_TOKEN_LIMIT_PER_ADDRESS: '0',
     ...environment,
   };
   /** Those that are ours to end; servers end after them. */

@@ -103,7 +103,7 @@ it.each([
   process.stdout.write(
     `flood: ${refused.length} of 60 refused, ${made} small triggers, the slowest ${Math.round(slowest)} ms, RSS ${Math.round(idle)} → ${Math.round(await peakRss())} MiB\n`,
   );
-  expect([...new Set(statuses)].sort()).toEqual([404, 503]);
+  expect(new Set(statuses)).toEqual(new Set([404, 503]));
   for (const answer of refused) {
     expect(answer).toMatch(/^retry-after: [1-9]\d*$/im);
     expect(answer).toMatch(/^connection: close$/im);

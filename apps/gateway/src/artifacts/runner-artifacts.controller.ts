@@ -53,6 +53,7 @@ export class RunnerArtifactsController {
     success: 201,
     returns: Number,
     errors: [403, 413],
+    tokenRefusals: [403],
   })
   async upload(
     @Parameters(UploadParameters) parameters: UploadParameters,
@@ -81,6 +82,7 @@ export class RunnerArtifactsController {
     summary: 'Download the archive of an earlier job',
     contentType: 'application/octet-stream',
     errors: [401, 404],
+    tokenRefusals: [401],
   })
   @ApiResponse({
     status: 302,

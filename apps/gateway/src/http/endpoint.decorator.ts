@@ -2,6 +2,7 @@ import { applyDecorators, Header, HttpCode, type Type } from '@nestjs/common';
 import { ApiExtraModels, ApiOperation, ApiResponse, type ApiResponseOptions, getSchemaPath } from '@nestjs/swagger';
 import { rateHeaderTexts } from '../rate-limits/rate.js';
 import { ErrorMessage, ParameterError, TokenError } from './error-bodies.js';
+import { RouteSetting } from './route-settings.js';
 
 export interface EndpointOptions {
   /** One line for the OpenAPI document. */
@@ -17,6 +18,8 @@ export interface EndpointOptions {
   headers?: Record<string, string>;
   /** Calls are counted where there is a limit: answers tell it in headers, and one beyond it is refused with 429. */
   counted?: boolean;
+  /** Statuses by which a token that is no good is refused; 401 unless given. Too many of them are refused with 429. */
+  tokenRefusals?: readonly number[];
   /** Content type of an answer that is not JSON. */
   contentType?: string;
   /** Content type of refusals of the handler, where it is not JSON. */
@@ -44,7 +47,8 @@ const reasons: Record<number, string> = {
 
 /** What an endpoint answers: sets the status of success and tells the OpenAPI document about the answers. */
 export function Endpoint(options: EndpointOptions): MethodDecorator {
-  const { success = 200, summary, description } = options;
+  const { success = 200, summary, description, tokenRefusals, errors = [] } = options;
+  const limited = options.counted || tokenRefusals !== undefined || errors.includes(401);
   return applyDecorators(
     HttpCode(success),
     ApiOperation({ summary, description }),
@@ -54,8 +58,9 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
       ...answer(options),
       headers: { ...headersOf(options.headers ?? {}), ...(options.counted && rateHeadersOfAnswers) },
     }),
-    MayRefuse([400, 503, ...(options.counted ? [429] : []), ...(options.errors ?? [])], options.refusalType),
+    MayRefuse([400, 503, ...(limited ? [429] : []), ...errors], options.refusalType),
     ApiResponse({ status: 'default', description: 'Any other refusal', content: jsonErrors }),
+    ...(tokenRefusals ? [RouteSetting({ tokenRefusals })] : []),
     ...(options.contentType ? [Header('Content-Type', options.contentType)] : []),
   );
 }

@@ -1,4 +1,4 @@
-import { RouteConfig } from '@nestjs/platform-fastify';
+import { RouteSetting } from './route-settings.js';
 
 /** What a route does with request bodies. */
 export interface BodySettings {
@@ -18,4 +18,4 @@ export const defaultBodyLimit = 1024 * 1024;
 export const webhookBodyLimit = 16 * 1024 * 1024;
 
 /** Says how a route wants its request bodies. */
-export const RequestBody = (settings: BodySettings): MethodDecorator => RouteConfig({ body: settings });
+export const RequestBody = (settings: BodySettings): MethodDecorator => RouteSetting({ body: settings });

@@ -13,8 +13,9 @@ import {
 } from '#libs/contracts';
 import type { BodyMemory, BodyShare } from './body-memory.js';
 import { nestPairs } from './parameter-grammar.js';
-import { type BodySettings, defaultBodyLimit } from './request-body.decorator.js';
+import { defaultBodyLimit } from './request-body.decorator.js';
 import { mostPairs, parseUrlencoded, type SentParameters, tooManyParameters } from './request-parameters.js';
+import { routeSettings } from './route-settings.js';
 
 /** How bodies are bounded, beside the limits of the routes. */
 export interface BodyBounds {
@@ -43,7 +44,7 @@ export function readBodies(server: FastifyInstance, bounds: BodyBounds): void {
   const goOn = answersToExpect(server.server);
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', (request: FastifyRequest, payload: Readable, done) => {
-    const { as = 'parameters', limit = defaultBodyLimit } = bodySettings(request);
+    const { as = 'parameters', limit = defaultBodyLimit } = routeSettings(request).body ?? {};
     if (request.is404) {
       payload.resume();
       done(null, undefined);
@@ -69,10 +70,6 @@ export function readBodies(server: FastifyInstance, bounds: BodyBounds): void {
     if (share) memory.release(share);
     done(null, payload);
   });
-}
-
-function bodySettings(request: FastifyRequest): BodySettings {
-  return (request.routeOptions.config as { body?: BodySettings } | undefined)?.body ?? {};
 }
 
 /** curl asks before it sends a large body. Node would tell it to go on at once; whoever reads the body does so instead, so that a refusal saves sending it. */

@@ -44,6 +44,7 @@ export class JobRequestsController {
     success: 201,
     returns: JobPayloadResponse,
     errors: [403, 422],
+    tokenRefusals: [403],
   })
   @ApiResponse({
     status: 204,

@@ -58,6 +58,7 @@ export class RunnerRegistrationController {
     success: 201,
     returns: RunnerTokenResponse,
     errors: [403, 410],
+    tokenRefusals: [403],
   })
   async register(@Parameters(NewRegistration) given: NewRegistration): Promise<RunnerTokenResponse> {
     const tagList = given.tag_list ?? [];
@@ -80,7 +81,12 @@ export class RunnerRegistrationController {
   }
 
   @Post('verify')
-  @Endpoint({ summary: 'Check a runner’s token', returns: RunnerTokenResponse, errors: [403, 422] })
+  @Endpoint({
+    summary: 'Check a runner’s token',
+    returns: RunnerTokenResponse,
+    errors: [403, 422],
+    tokenRefusals: [403],
+  })
   async verify(@Parameters(RunnerToken) { token }: RunnerToken): Promise<RunnerTokenResponse> {
     const { id, orphaned } = await this.#call(token, 'verify');
     if (orphaned) throw orphanedRunner();
@@ -88,19 +94,25 @@ export class RunnerRegistrationController {
   }
 
   @Delete()
-  @Endpoint({ summary: 'Remove a runner by its token', success: 204, errors: [403] })
+  @Endpoint({ summary: 'Remove a runner by its token', success: 204, errors: [403], tokenRefusals: [403] })
   async remove(@Parameters(RunnerToken) { token }: RunnerToken): Promise<void> {
     await this.#call(token, 'remove');
   }
 
   @Delete('managers')
-  @Endpoint({ summary: 'Forget one machine of a runner', success: 204, errors: [403, 404] })
+  @Endpoint({ summary: 'Forget one machine of a runner', success: 204, errors: [403, 404], tokenRefusals: [403] })
   async forgetMachine(@Parameters(RunnerMachine) { token, system_id }: RunnerMachine): Promise<void> {
     await this.#call(token, 'forget-machine', { systemId: system_id });
   }
 
   @Post('reset_authentication_token')
-  @Endpoint({ summary: 'Give a runner another token', success: 201, returns: RunnerTokenResponse, errors: [403] })
+  @Endpoint({
+    summary: 'Give a runner another token',
+    success: 201,
+    returns: RunnerTokenResponse,
+    errors: [403],
+    tokenRefusals: [403],
+  })
   async resetToken(@Parameters(RunnerToken) { token }: RunnerToken): Promise<RunnerTokenResponse> {
     // By its beginning a runner knows whether it registered itself.
     const fresh = newSecret(token.startsWith('glrtr-') ? 'glrtr' : 'glrt');

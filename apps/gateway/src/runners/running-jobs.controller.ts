@@ -51,7 +51,13 @@ export class RunningJobsController {
 
   @Put('jobs/:job_id')
   @Needs('nothing')
-  @Endpoint({ summary: 'Report how a job goes', returns: Number, headers: toldToRunners, errors: [403] })
+  @Endpoint({
+    summary: 'Report how a job goes',
+    returns: Number,
+    headers: toldToRunners,
+    errors: [403],
+    tokenRefusals: [403],
+  })
   async report(
     @Parameters(JobReport) { job_id: jobId, token, state, failure_reason, exit_code }: JobReport,
     @Headers('job-token') header: string | undefined,
@@ -80,6 +86,7 @@ export class RunningJobsController {
     contentType: 'text/plain',
     headers: { ...toldToRunners, Range: 'From 0 to where the next piece begins' },
     errors: [403],
+    tokenRefusals: [403],
   })
   @ApiResponse({
     status: 416,

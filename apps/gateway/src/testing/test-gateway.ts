@@ -89,6 +89,7 @@ export function testConfig(databaseUrl: string, logLevel = 'info'): GatewayConfi
     artifactLimit: 1_048_576,
     triggerTokens: 'once',
     triggerLimits: { perAddress: 0, perToken: 0, perProject: 0 },
+    failedTokenLimit: 0,
     bodyMemory: 134_217_728,
     trustedProxies: [],
     logLevel,

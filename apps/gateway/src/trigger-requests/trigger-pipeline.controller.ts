@@ -86,6 +86,7 @@ export class TriggerPipelineController {
     success: 201,
     returns: PipelineResponse,
     errors: [401, 403, 404, 422],
+    tokenRefusals: [401, 404],
     counted: true,
   })
   @ApiHeader({

@@ -23,7 +23,12 @@ export class TriggerRequestStatusController {
 
   @Get(':status_token')
   @Needs('nothing')
-  @Endpoint({ summary: 'The outcome of a trigger request', returns: TriggerRequestResponse, errors: [404] })
+  @Endpoint({
+    summary: 'The outcome of a trigger request',
+    returns: TriggerRequestResponse,
+    errors: [404],
+    tokenRefusals: [404],
+  })
   @Header('Cache-Control', 'no-store')
   @Header('Referrer-Policy', 'no-referrer')
   async show(@Parameters(StatusParameters) { status_token }: StatusParameters): Promise<TriggerRequestResponse> {
