@@ -4,6 +4,7 @@ import { prepare, giveUp } from './prepare.mjs';
 const benchmarks = {
   'ci-config': './bench/ci-config.mjs',
   latency: './bench/latency.mjs',
+  soak: './bench/soak.mjs',
   triggers: './bench/triggers.mjs',
 };
 

@@ -1,16 +1,18 @@
 import autocannon from 'autocannon';
 
 /**
- * Sends POST requests as fast as they are answered, for so many seconds or, where given, until so many are answered.
+ * Sends POST requests as fast as they are answered, or at a rate, for so many seconds or, where given, until so many are answered.
+ * @param rate at most so many a second, in place of as fast as they are answered
  * @param requests what to send, in turn: path and body of a form
  * @returns answered per second, milliseconds at the median and the 99th percentile, and how many were answered with another status
  */
-export async function load({ url, connections, seconds, amount, requests, status }) {
+export async function load({ url, connections, seconds, amount, requests, status, rate }) {
   let next = 0;
   const result = await autocannon({
     url,
     connections,
     ...(amount ? { amount } : { duration: seconds }),
+    ...(rate && { overallRate: rate }),
     requests: [
       {
         method: 'POST',

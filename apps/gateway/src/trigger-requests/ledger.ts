@@ -25,6 +25,7 @@ export class LedgerUnavailable extends Error {
 const firstRepublishSeconds = 30;
 const longestRepublishSeconds = 600;
 const purgeBatch = 1_000;
+const mostCounted = 100_000;
 /** Of a key: nothing is to come of its request any more. */
 const isOver = `not exists (select from gateway.trigger_requests as request where request.id = known.request_id and request.state in ('accepted', 'parked'))`;
 /** What becomes of a request that failed too often, once an operator has thrown its message away. */
@@ -227,11 +228,11 @@ export class Ledger {
     );
   }
 
-  /** Requests without an outcome, of all gateways, and for how long the oldest of them has been recorded. */
+  /** Requests without an outcome, of all gateways, and for how long the oldest of them has been recorded; at most 100,000 are looked at. */
   async unsettled(): Promise<{ count: number; oldestSeconds: number }> {
     const [row] = (await this.#database.query(
       `select count(*)::int as count, coalesce(extract(epoch from now() - min(received_at)), 0)::float8 as "oldestSeconds"
-       from gateway.trigger_requests where state = 'accepted'`,
+       from (select received_at from gateway.trigger_requests where state = 'accepted' order by next_publish_at limit ${mostCounted}) as request`,
     )) as { count: number; oldestSeconds: number }[];
     return row ?? { count: 0, oldestSeconds: 0 };
   }
