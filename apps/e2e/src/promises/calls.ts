@@ -6,10 +6,19 @@ const hangMs = 60_000;
 /** Processes start anew meanwhile. */
 const waitMs = 100_000;
 
+/** What a call asks for. */
+export interface Ask extends Trigger {
+  /** `main` unless given. */
+  ref?: string;
+  /** It must never get a pipeline: its token or ref does not exist. */
+  wrong?: boolean;
+}
+
 /** What a caller was told about one trigger request. */
 export interface Told {
   /** Sent as the variable NUMBER, so that its pipeline can be found whatever was answered. */
   number: string;
+  wrong: boolean;
   /** Undefined where no answer came. */
   status: number | undefined;
   // oxlint-disable-next-line typescript/no-explicit-any -- a pipeline, an acceptance or a refusal
@@ -26,11 +35,11 @@ let calls = 0;
  */
 export async function call(
   url: string,
-  { projectId, token }: Trigger,
+  { projectId, token, ref = 'main', wrong = false }: Ask,
   headers: Record<string, string> = {},
 ): Promise<Told> {
   const number = String(++calls);
-  const body = new URLSearchParams({ token, ref: 'main', 'variables[NUMBER]': number });
+  const body = new URLSearchParams({ token, ref, 'variables[NUMBER]': number });
   const began = performance.now();
   try {
     const answer = await fetch(`${url}/api/v4/projects/${projectId}/trigger/pipeline`, {
@@ -39,11 +48,12 @@ export async function call(
       headers,
       signal: AbortSignal.timeout(hangMs),
     });
-    const told = { number, status: answer.status, headers: answer.headers, body: await answer.json() };
+    const told = { number, wrong, status: answer.status, headers: answer.headers, body: await answer.json() };
     return { ...told, tookMs: performance.now() - began };
   } catch (error) {
     if ((error as Error).name === 'TimeoutError') throw new Error(`call ${number} of ${url} hung`, { cause: error });
-    return { number, status: undefined, headers: new Headers(), body: undefined, tookMs: performance.now() - began };
+    const tookMs = performance.now() - began;
+    return { number, wrong, status: undefined, headers: new Headers(), body: undefined, tookMs };
   }
 }
 

@@ -1,6 +1,5 @@
 import { until } from '../../../../libs/messaging/src/testing/until.js';
-import type { Trigger } from '../testing/flagfall.js';
-import { call, type Told } from './calls.js';
+import { type Ask, call, type Told } from './calls.js';
 
 const tickMs = 10;
 const answersLimitMs = 120_000;
@@ -8,23 +7,29 @@ const answersLimitMs = 120_000;
 /** Calls that come at their own pace, whether those before were answered or not, in turn on every address. */
 export class SteadyLoad {
   readonly told: Told[] = [];
+  readonly #asks: readonly Ask[];
   readonly #began = performance.now();
-  readonly #open = new Set<Promise<void>>();
+  /** Calls without an answer, by address. */
+  readonly #open = new Map<string, Set<Promise<void>>>();
   readonly #timer: NodeJS.Timeout;
   #due = 0;
+  #turn = 0;
   #made = 0;
   #tookMs = 0;
   #fault: unknown;
 
   /**
-   * @param perSecond calls begun; fewer where `mostOpen` are without an answer
+   * @param asks what the calls ask for, in turn
+   * @param perSecond calls begun; fewer where `mostOpen` at an address are without an answer, so that one that is frozen does not hold up the others
    */
   constructor(
     private readonly urls: readonly string[],
-    private readonly trigger: Trigger,
+    asks: Ask | readonly Ask[],
     private readonly perSecond: number,
-    private readonly mostOpen = 500,
+    private readonly mostOpen = 200,
   ) {
+    this.#asks = [asks].flat();
+    for (const url of urls) this.#open.set(url, new Set());
     this.#timer = setInterval(() => this.#tick(), tickMs);
   }
 
@@ -50,22 +55,26 @@ export class SteadyLoad {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#tookMs ||= performance.now() - this.#began;
-    await Promise.all(this.#open);
+    await Promise.all([...this.#open.values()].flatMap((calls) => [...calls]));
     if (this.#fault) throw this.#fault;
   }
 
   #tick(): void {
     const due = Math.floor(((performance.now() - this.#began) / 1000) * this.perSecond);
-    for (; this.#due < due; this.#due++) if (this.#open.size < this.mostOpen) this.#begin();
+    for (; this.#due < due; this.#due++) this.#begin();
   }
 
   #begin(): void {
-    const url = this.urls[this.#made++ % this.urls.length]!;
-    const made = call(url, this.trigger).then(
+    const url = this.urls[this.#turn % this.urls.length]!;
+    const ask = this.#asks[this.#turn++ % this.#asks.length]!;
+    const open = this.#open.get(url)!;
+    if (open.size >= this.mostOpen) return;
+    this.#made++;
+    const made = call(url, ask).then(
       (told) => void this.told.push(told),
       (fault: unknown) => (this.#fault ??= fault),
     ) as Promise<void>;
-    this.#open.add(made);
-    void made.then(() => this.#open.delete(made));
+    open.add(made);
+    void made.then(() => open.delete(made));
   }
 }

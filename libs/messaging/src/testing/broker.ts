@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
 import { type ConfirmChannel, connect, type GetMessage } from 'amqplib';
+import { peek } from '../cloud-events.js';
 import { RETRY_DELAYS_MS } from '../handlers.js';
+import type { Message } from '../message.js';
 import { durableQueues, exchangesOf } from '../rabbit-topology.js';
 
 export const AMQP_URL = process.env.TEST_AMQP_URL ?? 'amqp://127.0.0.1:5672';
@@ -23,8 +25,8 @@ export function noteOnBroker(what: 'namespace' | 'queue' | 'gone', names: readon
 }
 
 /** A plain connection to the broker, for what a test must see or do behind the back of the code it tests. */
-export async function withChannel<T>(use: (channel: ConfirmChannel) => Promise<T>): Promise<T> {
-  const model = await connect(AMQP_URL, { noDelay: true });
+export async function withChannel<T>(use: (channel: ConfirmChannel) => Promise<T>, url = AMQP_URL): Promise<T> {
+  const model = await connect(url, { noDelay: true });
   try {
     const channel = await model.createConfirmChannel();
     const result = await use(channel);
@@ -43,15 +45,28 @@ export async function ready(queue: string): Promise<number> {
 }
 
 /** Takes everything out of a queue. */
-export async function takeAll(queue: string): Promise<GetMessage[]> {
+export function takeAll(queue: string, url = AMQP_URL): Promise<GetMessage[]> {
   return withChannel(async (channel) => {
-    const taken: GetMessage[] = [];
-    for (let message = await channel.get(queue); message; message = await channel.get(queue)) {
-      channel.ack(message);
-      taken.push(message);
-    }
-    return taken;
-  });
+    const messages = await getAll(channel, queue);
+    for (const message of messages) channel.ack(message);
+    return messages;
+  }, url);
+}
+
+/** The events in everything that is taken out of a queue. */
+export async function takeEvents(queue: string, url = AMQP_URL): Promise<Message[]> {
+  return (await takeAll(queue, url)).flatMap(({ content, properties }) => peek(content, properties));
+}
+
+/** Looks at everything that is ready in a queue, and leaves it there. */
+export function peekAll(queue: string, url = AMQP_URL): Promise<GetMessage[]> {
+  return withChannel((channel) => getAll(channel, queue), url);
+}
+
+async function getAll(channel: ConfirmChannel, queue: string): Promise<GetMessage[]> {
+  const messages: GetMessage[] = [];
+  for (let message = await channel.get(queue); message; message = await channel.get(queue)) messages.push(message);
+  return messages;
 }
 
 /** Removes what services that ran as processes of their own left behind: their exchanges, and the queues of the events they handled. */
