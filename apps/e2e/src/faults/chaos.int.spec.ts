@@ -17,7 +17,7 @@ const perSecond = Number(process.env.FAULTS_RATE ?? 100);
 /** Longer than whoever waits: a caller for the outcome (8 s), a service for another one (8 s) and for the database (10 s). */
 const frozenMs = 12_000;
 const longestAwayMs = 2_000;
-const longestRoundMs = 400_000;
+const longestRoundMs = 900_000;
 
 const kinds = ['killed', 'frozen', 'restarted'] as const;
 const victims = ['gateway', 'token service', 'pipeline service', 'runner', 'RabbitMQ', 'PostgreSQL'] as const;

@@ -1,8 +1,8 @@
 import { until } from '../../../../libs/messaging/src/testing/until.js';
 import type { Trigger } from '../testing/flagfall.js';
 
-/** Longer than any answer may take, a frozen database included (architecture.md §2.7, libs/persistence): a call that takes longer hangs. */
-const hangMs = 60_000;
+/** Much longer than any answer may take, a frozen database included (architecture.md §2.7, libs/persistence), on a machine with other things to do: a call that takes longer hangs. */
+const hangMs = 120_000;
 /** Processes start anew meanwhile. */
 const waitMs = 100_000;
 

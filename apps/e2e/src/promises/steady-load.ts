@@ -2,7 +2,7 @@ import { until } from '../../../../libs/messaging/src/testing/until.js';
 import { type Ask, call, type Told } from './calls.js';
 
 const tickMs = 10;
-const answersLimitMs = 120_000;
+const answersLimitMs = 240_000;
 
 /** Calls that come at their own pace, whether those before were answered or not, in turn on every address. */
 export class SteadyLoad {

@@ -29,6 +29,8 @@ export class Door {
   private constructor(private readonly gatewayPort: number) {
     // A runner's request is held for as long as the gateway likes.
     this.#server.requestTimeout = 0;
+    // Never closed between two calls: the second one may be on its way just then, and would get no answer though the gateway is well.
+    this.#server.keepAliveTimeout = 0;
   }
 
   /** @param gatewayPort where the gateway listens, or will */

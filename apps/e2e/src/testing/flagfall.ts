@@ -51,7 +51,8 @@ export function startsFlagfall(options: InstallationOptions): Flagfall {
     if (faults.length > 0) throw new Error(faults.join('\n'));
   };
   afterEach(() => {
-    if (hasFailed()) printLogs(flagfall.programs);
+    const errors = errorsOfTest();
+    if (errors.length > 0) printLogs(flagfall.programs, errors);
     expectNoFaults();
   });
   afterAll(async () => {
@@ -191,18 +192,19 @@ export class Flagfall {
 }
 
 interface RunningTest {
+  /** Each with the place it came from, or alone. */
   errors: unknown[];
 }
 
 /** Jest's runner tells its hooks nothing about the test; its state does. */
-function hasFailed(): boolean {
+function errorsOfTest(): string[] {
   const key = Object.getOwnPropertySymbols(globalThis).find((symbol) => symbol.description === 'JEST_STATE_SYMBOL');
   const state = key && (globalThis as unknown as Record<symbol, { currentlyRunningTest?: RunningTest }>)[key];
-  return (state?.currentlyRunningTest?.errors.length ?? 0) > 0;
+  return (state?.currentlyRunningTest?.errors ?? []).map((each) => String([each].flat()[0]));
 }
 
-/** What went wrong is seldom said by the test itself. */
-function printLogs(programs: readonly Program[]): void {
+/** What went wrong is seldom said by the test itself. Jest says that only once all tests of the file have ended, which may take long. */
+function printLogs(programs: readonly Program[], errors: readonly string[]): void {
   const logs = programs.map(({ name, running, lastLines }) => `--- ${name}${running ? '' : ' (ended)'}\n${lastLines}`);
-  process.stderr.write(`\n=== ${expect.getState().currentTestName}\n${logs.join('\n')}\n`);
+  process.stderr.write(`\n=== ${expect.getState().currentTestName}\n${[...logs, ...errors].join('\n')}\n`);
 }
