@@ -10,6 +10,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Logger } from 'pino';
 import { DataSource } from 'typeorm';
 import { Bus } from '#libs/messaging';
+import { DatabaseClock } from '#libs/persistence';
 import type { Metrics } from '#libs/process';
 import { AccessTokensController } from './access-tokens/access-tokens.controller.js';
 import { ArtifactsModule } from './artifacts/artifacts.module.js';
@@ -23,7 +24,6 @@ import { JobsController } from './jobs/jobs.controller.js';
 import { JobsRateLimit } from './jobs/jobs-rate-limit.js';
 import { LintController } from './lint/lint.controller.js';
 import { LiveModule } from './live/live.module.js';
-import { Log } from './log.js';
 import { MembersController } from './members/members.controller.js';
 import { PipelinePagesModule } from './pipeline-pages/pipeline-pages.module.js';
 import { PipelineOrdersController } from './pipelines/pipeline-orders.controller.js';
@@ -66,6 +66,7 @@ class Beginning implements OnApplicationBootstrap, OnApplicationShutdown {
     readiness: Readiness,
     database: DataSource,
     bus: Bus,
+    private readonly clock: DatabaseClock,
   ) {
     readiness.register({
       name: 'database',
@@ -84,6 +85,7 @@ class Beginning implements OnApplicationBootstrap, OnApplicationShutdown {
 
   onApplicationShutdown(): void {
     this.#stopped.abort();
+    this.clock.stop();
   }
 
   async #begin(): Promise<void> {
@@ -96,7 +98,7 @@ class Beginning implements OnApplicationBootstrap, OnApplicationShutdown {
 @Global()
 @Module({})
 class GatewayModule {
-  static with({ database, bus }: GatewayOptions): DynamicModule {
+  static with({ database, bus, log }: GatewayOptions): DynamicModule {
     return {
       module: GatewayModule,
       imports: [
@@ -132,15 +134,16 @@ class GatewayModule {
         JobsRateLimit,
         { provide: DataSource, useValue: database },
         { provide: Bus, useValue: bus },
+        { provide: DatabaseClock, useFactory: () => DatabaseClock.start(database, log) },
         { provide: Services, useFactory: () => new Services(bus) },
         {
           provide: Beginning,
-          useFactory: (services: Services, config: GatewayConfig, log: Logger, readiness: Readiness) =>
-            new Beginning(services, config, log, readiness, database, bus),
-          inject: [Services, GatewayConfig, Log, Readiness],
+          useFactory: (services: Services, config: GatewayConfig, readiness: Readiness, clock: DatabaseClock) =>
+            new Beginning(services, config, log, readiness, database, bus, clock),
+          inject: [Services, GatewayConfig, Readiness, DatabaseClock],
         },
       ],
-      exports: [DataSource, Bus, Services],
+      exports: [DataSource, Bus, DatabaseClock, Services],
     };
   }
 }

@@ -11,7 +11,7 @@ import type { CustomTransportStrategy } from '@nestjs/microservices';
 import type { Logger } from 'pino';
 import { DataSource } from 'typeorm';
 import { Bus } from '#libs/messaging';
-import { Outbox } from '#libs/persistence';
+import { DatabaseClock, Outbox } from '#libs/persistence';
 import { measureOutbox, type Metrics, NestLog } from '#libs/process';
 import { BridgesModule } from './bridges/bridges.module.js';
 import { PipelineServiceConfig } from './config.js';
@@ -40,6 +40,7 @@ export interface PipelineServiceOptions {
 class Background implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(
     private readonly outbox: Outbox,
+    private readonly clock: DatabaseClock,
     private readonly repositories: Repositories,
     private readonly metrics: Metrics,
     private readonly database: DataSource,
@@ -54,6 +55,7 @@ class Background implements OnApplicationBootstrap, OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     await this.repositories.close();
     await this.outbox.stop();
+    this.clock.stop();
   }
 }
 
@@ -78,16 +80,17 @@ class PipelineServiceModule {
         { provide: Bus, useValue: bus },
         { provide: Log, useValue: log },
         { provide: Outbox, useFactory: () => new Outbox(database, 'pipelines', bus, '/pipeline-service', log) },
+        { provide: DatabaseClock, useFactory: () => DatabaseClock.start(database, log) },
         { provide: Sealing, useFactory: () => new Sealing(config.secretKey) },
         { provide: Repositories, useFactory: () => new Repositories(repositoriesOptions(config)) },
         {
           provide: Background,
-          useFactory: (outbox: Outbox, repositories: Repositories) =>
-            new Background(outbox, repositories, metrics, database),
-          inject: [Outbox, Repositories],
+          useFactory: (outbox: Outbox, clock: DatabaseClock, repositories: Repositories) =>
+            new Background(outbox, clock, repositories, metrics, database),
+          inject: [Outbox, DatabaseClock, Repositories],
         },
       ],
-      exports: [PipelineServiceConfig, DataSource, Bus, Log, Outbox, Sealing, Repositories],
+      exports: [PipelineServiceConfig, DataSource, Bus, Log, Outbox, DatabaseClock, Sealing, Repositories],
     };
   }
 }

@@ -98,7 +98,7 @@ class JobStages {
       GIT_CEILING_DIRECTORIES: execution.buildsDir,
     };
     this.aborted = AbortSignal.any([execution.aborted, this.closed.signal]);
-    this.deadline = Date.now() + job.timeoutSeconds * 1000;
+    this.deadline = performance.now() + job.timeoutSeconds * 1000;
     this.timer = setTimeout(() => this.timedOut.abort(), Math.min(job.timeoutSeconds * 1000, LONGEST_TIMER_MS));
     this.archives = new JobArchives({
       ...execution,
@@ -236,7 +236,7 @@ class JobStages {
   /** The job's limit has done its work: from here on the rest has its own, or what is left of the job's where that is more. */
   private beginClosing(): void {
     clearTimeout(this.timer);
-    const limitMs = Math.max(this.deadline - Date.now(), this.afterScriptLimitMs + ARCHIVES_LIMIT_MS);
+    const limitMs = Math.max(this.deadline - performance.now(), this.afterScriptLimitMs + ARCHIVES_LIMIT_MS);
     const cause: AbortCause = 'timeout';
     this.timer = setTimeout(() => this.closed.abort(cause), Math.min(limitMs, LONGEST_TIMER_MS));
   }

@@ -132,10 +132,10 @@ export class Runner {
   }
 
   private async lockDirectory(path: string): Promise<DirectoryLock | undefined> {
-    const deadline = Date.now() + (this.options.predecessorMs ?? 0);
+    const deadline = performance.now() + (this.options.predecessorMs ?? 0);
     for (;;) {
       const lock = await DirectoryLock.take(path);
-      if (lock !== undefined || this.draining.signal.aborted || Date.now() > deadline) return lock;
+      if (lock !== undefined || this.draining.signal.aborted || performance.now() > deadline) return lock;
       await pause(250, this.draining.signal);
     }
   }
@@ -219,7 +219,7 @@ export class Runner {
   }
 
   private async poll(coordinator: Coordinator): Promise<{ result: PollResult; body?: unknown }> {
-    const asked = Date.now();
+    const asked = performance.now();
     let answer: Answer;
     try {
       answer = await coordinator.requestJob(this.draining.signal);
@@ -235,7 +235,7 @@ export class Runner {
     }
     if (answer.status === 204) {
       this.recover();
-      return { result: { kind: 'nothing', heldMs: Date.now() - asked } };
+      return { result: { kind: 'nothing', heldMs: performance.now() - asked } };
     }
     if (answer.status === 403) {
       this.complain(
@@ -258,10 +258,10 @@ export class Runner {
     const directory = projectDirectory(job.git, job.projectId);
     const project = this.occupySlot(directory);
     this.say(`${title}: taken`);
-    const began = Date.now();
+    const began = performance.now();
     try {
       const end = await runJob(job, { worker, project }, pipe, host);
-      this.say(`${title}: ${printable(end)} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
+      this.say(`${title}: ${printable(end)} (${((performance.now() - began) / 1000).toFixed(1)} s)`);
     } catch (error) {
       this.say(`${title}: failed, ${printable((error as Error).message)}`);
     } finally {

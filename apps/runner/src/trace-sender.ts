@@ -45,8 +45,8 @@ export class TraceSender {
   private gapMs = FIRST_GAP_MS;
   /** How long the last answer asked to wait, where it was one of trouble. */
   private askedMs = 0;
-  private nextPatchAt = Date.now() + DEFAULT_INTERVAL_MS;
-  private lastContactAt = Date.now();
+  private nextPatchAt = performance.now() + DEFAULT_INTERVAL_MS;
+  private lastContactAt = performance.now();
   private finishing = false;
   private following: Promise<void> = Promise.resolve();
   /** Aborted when nobody waits for the coordinator any longer. */
@@ -73,13 +73,13 @@ export class TraceSender {
 
   /** The script speaks: its first bytes are sent at once. */
   expedite(): void {
-    this.nextPatchAt = Math.min(this.nextPatchAt, Date.now() + FIRST_OUTPUT_DELAY_MS);
+    this.nextPatchAt = Math.min(this.nextPatchAt, performance.now() + FIRST_OUTPUT_DELAY_MS);
     this.wake();
   }
 
   /** Takes over what an answer that was got elsewhere says about interval and job. */
   heed(answer: Answer, reaction: Reaction): void {
-    this.lastContactAt = Date.now();
+    this.lastContactAt = performance.now();
     this.intervalMs = updateInterval(answer) ?? this.intervalMs;
     if (answer.status >= 400) this.askedMs = Math.min(askedPause(answer.headers, Date.now()) ?? 0, LONGEST_ASKED_MS);
     if (reaction === 'cancel') this.listener.cancel();
@@ -110,11 +110,11 @@ export class TraceSender {
   private async deliver(outcome: JobOutcome): Promise<Delivery> {
     const giveUp = this.abandoned.signal;
     this.intervalMs = DEFAULT_INTERVAL_MS;
-    const deadline = Date.now() + LONGEST_FINISH_MS;
+    const deadline = performance.now() + LONGEST_FINISH_MS;
     let failures = 0;
     let resends = 0;
     let why = 'the runner is stopping';
-    while (!giveUp.aborted && Date.now() < deadline) {
+    while (!giveUp.aborted && performance.now() < deadline) {
       const before = this.sent;
       try {
         const trace = await this.sendRest();
@@ -163,7 +163,7 @@ export class TraceSender {
       const pending = this.log.size > this.sent;
       const silenceMs = Math.max(Math.min(this.intervalMs, LONGEST_SILENCE_MS), this.askedMs);
       const dueAt = pending ? this.nextPatchAt : this.lastContactAt + silenceMs;
-      if (Date.now() < dueAt) {
+      if (performance.now() < dueAt) {
         this.wakeOnGrowth = !pending;
         await this.sleepUntil(dueAt);
         continue;
@@ -174,9 +174,9 @@ export class TraceSender {
         else await this.keepAlive();
       } catch {
         // The coordinator is away: the log is on disk, the next interval tries again.
-        this.lastContactAt = Date.now();
+        this.lastContactAt = performance.now();
       }
-      this.nextPatchAt = Date.now() + Math.max(Math.min(this.gapMs, this.intervalMs), this.askedMs);
+      this.nextPatchAt = performance.now() + Math.max(Math.min(this.gapMs, this.intervalMs), this.askedMs);
       this.gapMs *= 2;
     }
   }
@@ -185,7 +185,7 @@ export class TraceSender {
   private async sleepUntil(time: number): Promise<void> {
     const woken = new AbortController();
     this.wake = () => woken.abort();
-    await pause(time - Date.now(), woken.signal);
+    await pause(time - performance.now(), woken.signal);
     this.wake = () => undefined;
   }
 

@@ -49,9 +49,9 @@ export async function openDatabase(
   log: Logger,
   deadlineMs = 60_000,
 ): Promise<DataSource> {
-  const owner = await connect(settings.migrationUrl ?? settings.url, log, Date.now() + deadlineMs);
+  const owner = await connect(settings.migrationUrl ?? settings.url, log, performance.now() + deadlineMs);
   const alone = async (work: () => Promise<void>): Promise<void> => {
-    if (!settings.embedded) await lockMigrations(owner, Date.now() + deadlineMs);
+    if (!settings.embedded) await lockMigrations(owner, performance.now() + deadlineMs);
     await work();
     if (!settings.embedded) await owner.query('select pg_advisory_unlock($1)', [migrationLock]);
   };
@@ -62,7 +62,7 @@ export async function openDatabase(
       await migrate(settings.migrationUrl ?? settings.url, schema, log);
     });
     // Not while the lock is held: the services that own the views need it to make them.
-    await waitForViews(owner, schema, Date.now() + deadlineMs);
+    await waitForViews(owner, schema, performance.now() + deadlineMs);
     await alone(() => grant(owner, settings, schema));
   } finally {
     await owner.end();
@@ -106,7 +106,8 @@ async function connect(url: string, log: Logger, deadline: number): Promise<pg.C
       return client;
     } catch (error) {
       await client.end().catch(() => undefined);
-      if (Date.now() > deadline) throw new Error(`The database cannot be reached: ${reason(error)}`, { cause: error });
+      if (performance.now() > deadline)
+        throw new Error(`The database cannot be reached: ${reason(error)}`, { cause: error });
       log.info({ reason: reason(error) }, 'waiting for the database');
       await delay(500);
     }
@@ -123,7 +124,7 @@ async function lockMigrations(owner: pg.Client, deadline: number): Promise<void>
       migrationLock,
     ]);
     if (rows[0]?.locked) return;
-    if (Date.now() > deadline)
+    if (performance.now() > deadline)
       throw new Error('Another process has been migrating the database for too long; look for it in pg_stat_activity');
     await delay(200);
   }
@@ -147,7 +148,8 @@ async function migrate(url: string, schema: Schema, log: Logger): Promise<void> 
 async function waitForViews(owner: pg.Client, schema: Schema, deadline: number): Promise<void> {
   for (const view of schema.views ?? []) {
     while (!(await owner.query('select to_regclass($1) as found', [view])).rows[0].found) {
-      if (Date.now() > deadline) throw new Error(`The view ${view} is missing: is the service that owns it running?`);
+      if (performance.now() > deadline)
+        throw new Error(`The view ${view} is missing: is the service that owns it running?`);
       await delay(200);
     }
   }

@@ -1,5 +1,6 @@
 export * from './batches.js';
 export * from './database.js';
+export { DatabaseClock } from './database-clock.js';
 export { installationId } from './installation.js';
 export * from './outbox.js';
 export * from './uuid.js';

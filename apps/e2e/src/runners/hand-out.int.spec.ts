@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import type { DataSource } from 'typeorm';
 import { messageProblems } from '#libs/contracts';
 import { RabbitBus } from '#libs/messaging';
-import { installationId, openDatabase, Outbox } from '#libs/persistence';
+import { DatabaseClock, installationId, openDatabase, Outbox } from '#libs/persistence';
 import { until } from '../../../../libs/messaging/src/testing/until.js';
 import { JobSweeper, usualTimes } from '../../../pipeline-service/src/runners/job-sweeper.js';
 import { pipelinesSchema } from '../../../pipeline-service/src/schema/index.js';
@@ -20,11 +20,13 @@ const flagfall = startsFlagfall({
 const log = pino({ level: 'silent' });
 /** For what a test must see or change behind the services' backs. */
 let database: DataSource;
+let clock: DatabaseClock;
 let bus: RabbitBus;
 
 beforeAll(async () => {
   const { databaseUrl, amqpUrl, namespace } = flagfall.installation;
   database = await openDatabase({ url: databaseUrl }, pipelinesSchema, log);
+  clock = await DatabaseClock.start(database, log);
   const installation = await installationId(database);
   bus = new RabbitBus({ url: amqpUrl, namespace, installation, validate: messageProblems, name: 'test' });
   await new Promise<void>((resolve) => bus.onConnected(resolve));
@@ -32,6 +34,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await bus?.close();
+  clock?.stop();
   await database?.destroy();
 });
 
@@ -190,7 +193,7 @@ describe('as time goes by', () => {
   let now: number;
 
   beforeEach(() => {
-    sweeper = new JobSweeper(database, new Outbox(database, 'pipelines', bus, '/test', log), log);
+    sweeper = new JobSweeper(database, new Outbox(database, 'pipelines', bus, '/test', log), clock, log);
     now = Date.now();
   });
 

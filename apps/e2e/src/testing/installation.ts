@@ -41,6 +41,8 @@ export interface InstallationOptions {
   environment?: Record<string, string>;
   /** More of them for one gateway, in the order of the gateways. */
   gatewayEnvironments?: Record<string, string>[];
+  /** More of them for one program, by the name that it has in the log: `gateway`, `gateway 2`, `runner`. */
+  environmentOf?: (program: string) => Record<string, string>;
 }
 
 export interface RunnerSettings {
@@ -150,14 +152,15 @@ export async function startInstallation(options: InstallationOptions): Promise<I
   const faults: string[] = [];
 
   function program(app: AppName, ready: RegExp, more: NodeJS.ProcessEnv = {}, replica = 1): Program {
-    const name = replica === 1 ? app : `${app} ${replica}`;
+    const itsName = replica === 1 ? app : `${app} ${replica}`;
     const healthPort = app === 'runner' ? undefined : healthPorts.pop();
-    if (healthPort !== undefined) healthUrls[name] = `http://127.0.0.1:${healthPort}`;
+    if (healthPort !== undefined) healthUrls[itsName] = `http://127.0.0.1:${healthPort}`;
+    const health = healthPort === undefined ? {} : { HEALTH_PORT: String(healthPort) };
     const made = new Program({
-      name,
+      name: itsName,
       command: process.execPath,
       args: [join(root, 'dist/apps', app, 'src/main.js')],
-      env: { ...settings, ...(healthPort !== undefined && { HEALTH_PORT: String(healthPort) }), ...more },
+      env: { ...settings, ...health, ...options.environmentOf?.(itsName), ...more },
       cwd: directory,
       ready,
       startMs: startLimitMs,

@@ -24,7 +24,7 @@ export class JobsRateLimit {
   /** @throws Refusal 429 beyond the limit; nothing has been done then */
   async check(viewer: Viewer, reply: FastifyReply): Promise<void> {
     if (viewer.kind !== 'user') return;
-    await this.rates.check([{ name, whose: viewer.id, limit: await this.#limit(Date.now()) }], reply);
+    await this.rates.check([{ name, whose: viewer.id, limit: await this.#limit(performance.now()) }], reply);
   }
 
   #limit(now: number): Promise<number> {

@@ -75,7 +75,7 @@ export class LiveStreams {
    * @param place id of the last event that the page got, where its stream broke
    */
   open(admitted: LiveStream, place: string | undefined): void {
-    const stream: Watching = { ...admitted, waiting: '', checking: false, checkedAt: Date.now() };
+    const stream: Watching = { ...admitted, waiting: '', checking: false, checkedAt: performance.now() };
     const { projectId, sink } = stream;
     const watching = this.#byProject.get(projectId) ?? new Set();
     this.#byProject.set(projectId, watching.add(stream));
@@ -130,7 +130,7 @@ export class LiveStreams {
   /** Tells something to whoever may still watch. */
   #say(stream: Watching, text: string): void {
     stream.waiting += text;
-    if (Date.now() - stream.checkedAt < this.#limits.trustedMs && !stream.checking) this.#flush(stream);
+    if (performance.now() - stream.checkedAt < this.#limits.trustedMs && !stream.checking) this.#flush(stream);
     else this.#check(stream);
   }
 
@@ -138,7 +138,7 @@ export class LiveStreams {
   #check(stream: Watching): void {
     if (stream.checking) return;
     stream.checking = true;
-    const askedAt = Date.now();
+    const askedAt = performance.now();
     stream.check().then(
       () => {
         stream.checking = false;

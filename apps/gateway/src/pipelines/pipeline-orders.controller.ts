@@ -11,7 +11,7 @@ import {
   type VariableType,
   variableTypes,
 } from '#libs/contracts';
-import { uuidv7 } from '#libs/persistence';
+import { DatabaseClock, uuidv7 } from '#libs/persistence';
 import { refusalFor } from '../access/access.policy.js';
 import { CurrentViewer, Needs, Project } from '../access/needs.decorator.js';
 import type { ProjectAddress } from '../access/project-addresses.js';
@@ -51,6 +51,7 @@ export class PipelineOrdersController {
     private readonly services: Services,
     private readonly logs: JobLogs,
     private readonly config: GatewayConfig,
+    private readonly clock: DatabaseClock,
   ) {}
 
   @Post('pipeline')
@@ -68,7 +69,7 @@ export class PipelineOrdersController {
       variables: variables.map(({ key, value, variable_type }) => ({ key, value, type: variable_type ?? 'env_var' })),
       inputs,
       actor: actorOf(signedIn(viewer)),
-      receivedAt: new Date().toISOString(),
+      receivedAt: this.clock.now().toISOString(),
     });
     return presentPipeline(created, this.config.externalUrl);
   }

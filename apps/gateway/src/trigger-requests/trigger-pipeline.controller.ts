@@ -14,7 +14,7 @@ import { ApiHeader, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingHttpHeaders } from 'node:http';
 import { badRequest, forbidden, type PipelineFacts, Refusal, refusedRequest } from '#libs/contracts';
-import { uuidv7 } from '#libs/persistence';
+import { DatabaseClock, uuidv7 } from '#libs/persistence';
 import { Needs } from '../access/needs.decorator.js';
 import { GatewayConfig } from '../config.js';
 import { Endpoint, headersOf, rateHeadersOfAnswers } from '../http/endpoint.decorator.js';
@@ -75,6 +75,7 @@ export class TriggerPipelineController {
     private readonly requests: TriggerRequests,
     private readonly limits: TriggerRateLimits,
     private readonly config: GatewayConfig,
+    private readonly clock: DatabaseClock,
   ) {}
 
   /** Both URLs have one handler; in the second one, made for webhooks, the URL's ref beats the body's. */
@@ -115,7 +116,7 @@ export class TriggerPipelineController {
       throw refusedRequest('variables needs to be a map of key-valued strings');
 
     const key = sentKey(headers);
-    const now = new Date();
+    const now = this.clock.now();
     const caller = await this.callers.find(parameters.id, parameters.token, now);
     await this.limits.checkCaller(tokenOf(caller), caller.projectId, reply);
     const accepted: TriggerRequest = {

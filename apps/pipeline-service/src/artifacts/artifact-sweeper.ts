@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { ArtifactsRemoved } from '#libs/contracts';
-import type { Outbox } from '#libs/persistence';
+import type { DatabaseClock, Outbox } from '#libs/persistence';
 
 const sweepMs = 10_000;
 const atOnce = 500;
@@ -12,13 +12,14 @@ export class ArtifactSweeper {
 
   constructor(
     private readonly outbox: Outbox,
+    private readonly clock: DatabaseClock,
     private readonly log: Logger,
   ) {}
 
   start(): void {
     this.#timer ??= setInterval(() => {
       this.#sweeping = this.#sweeping
-        .then(() => this.sweep(new Date()))
+        .then(() => this.sweep(this.clock.now()))
         .catch((error: unknown) => this.log.warn({ err: error }, 'expired artifacts could not be swept'));
     }, sweepMs).unref();
   }

@@ -14,7 +14,7 @@ import {
   type StoredArtifact,
 } from '#libs/contracts';
 import { MessagePattern } from '#libs/messaging';
-import { Outbox } from '#libs/persistence';
+import { DatabaseClock, Outbox } from '#libs/persistence';
 import { DataSource } from 'typeorm';
 import { expiry } from './artifact-expiry.js';
 
@@ -27,11 +27,12 @@ export class ArtifactsHandler {
   constructor(
     private readonly database: DataSource,
     private readonly outbox: Outbox,
+    private readonly clock: DatabaseClock,
   ) {}
 
   @MessagePattern(AddArtifact.pattern)
   add(@Payload() order: AddArtifact): Promise<{ kept: boolean }> {
-    const now = new Date();
+    const now = this.clock.now();
     return this.outbox.transaction(async (manager) => {
       const [job] = (await manager.query(
         `select status in ('running', 'canceling') and erased_at is null as live from pipelines.jobs

@@ -10,7 +10,7 @@ import {
   MessagePattern,
   RetryLater,
 } from '#libs/messaging';
-import { Outbox, type Say } from '#libs/persistence';
+import { DatabaseClock, Outbox, type Say } from '#libs/persistence';
 import { DataSource, type EntityManager } from 'typeorm';
 import { Accounts } from '../accounts.js';
 import { PipelineServiceConfig } from '../config.js';
@@ -53,6 +53,7 @@ export class BridgesHandler {
   constructor(
     private readonly database: DataSource,
     private readonly outbox: Outbox,
+    private readonly clock: DatabaseClock,
     private readonly creation: PipelineCreation,
     projects: ProjectReader,
     accounts: Accounts,
@@ -69,7 +70,7 @@ export class BridgesHandler {
       request.projectId,
     ])) as unknown[];
     if (found.length === 0) throw notFound();
-    return listBridges(this.database, request, new Date());
+    return listBridges(this.database, request, this.clock.now());
   }
 
   @EventPattern(BridgeDue.type, { concurrency: 32 })
@@ -86,7 +87,7 @@ export class BridgesHandler {
   }
 
   async #begin({ id }: LinkedJob, context: EventContext): Promise<Beginning> {
-    const job = await readPipelineJob(this.database, id, new Date());
+    const job = await readPipelineJob(this.database, id, this.clock.now());
     if (!job?.queuedAt) return { pipelineId: null, failure: 'invalid_bridge_trigger' };
     try {
       if (job.definition.mirrors !== undefined) return beginning(await this.#orders.mirrored(job));
@@ -114,7 +115,7 @@ export class BridgesHandler {
     const ids = pipelineId === null ? [job.pipelineId] : [job.pipelineId, pipelineId];
     await this.outbox.transaction(async (manager, say) => {
       await lockPipelines(manager, ids);
-      const now = new Date();
+      const now = this.clock.now();
       const locked = await readLinkedJob(manager, job.id);
       if (!locked || locked.linkedPipelineId !== null) return;
       await manager.query('update pipelines.jobs set linked_pipeline_id = $2 where id = $1', [job.id, pipelineId]);
@@ -136,7 +137,7 @@ export class BridgesHandler {
     await this.outbox.transaction(async (manager, say) => {
       await lockPipelines(manager, [pipelineId]);
       const job = await readLinkedJob(manager, id);
-      if (job && !job.retried) await goWith(manager, say, job, new Date());
+      if (job && !job.retried) await goWith(manager, say, job, this.clock.now());
     });
   }
 }

@@ -12,6 +12,7 @@ import {
   type WholePipeline,
 } from '#libs/contracts';
 import { MessagePattern } from '#libs/messaging';
+import { DatabaseClock } from '#libs/persistence';
 import { DataSource } from 'typeorm';
 import { listShownJobs } from './shown-jobs.repository.js';
 import { listShownPipelines, readWholePipeline } from './shown-pipelines.repository.js';
@@ -19,7 +20,10 @@ import { listShownPipelines, readWholePipeline } from './shown-pipelines.reposit
 /** What the pages show of pipelines and jobs, each page in one statement. Whether the one who looks may, the gateway has seen to. */
 @Controller()
 export class PipelinePagesHandler {
-  constructor(private readonly database: DataSource) {}
+  constructor(
+    private readonly database: DataSource,
+    private readonly clock: DatabaseClock,
+  ) {}
 
   @MessagePattern(ListShownPipelines.pattern)
   list(@Payload() request: ListShownPipelines): Promise<LongPage<ShownPipeline>> {
@@ -28,13 +32,13 @@ export class PipelinePagesHandler {
 
   @MessagePattern(ShowWholePipeline.pattern)
   async show(@Payload() request: ShowWholePipeline): Promise<WholePipeline> {
-    const pipeline = await readWholePipeline(this.database, request, new Date());
+    const pipeline = await readWholePipeline(this.database, request, this.clock.now());
     if (!pipeline) throw notFound();
     return pipeline;
   }
 
   @MessagePattern(ListShownJobs.pattern)
   listJobs(@Payload() request: ListShownJobs): Promise<UncountedPage<ListedJob>> {
-    return listShownJobs(this.database, request, new Date());
+    return listShownJobs(this.database, request, this.clock.now());
   }
 }

@@ -2,7 +2,7 @@ import { Controller } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { PipelineTriggered, TriggerOutcome } from '#libs/contracts';
 import { Bus, type EventContext, EventPattern, type Message, RetryLater } from '#libs/messaging';
-import { Batches, uuidv7 } from '#libs/persistence';
+import { Batches, DatabaseClock, uuidv7 } from '#libs/persistence';
 import { RepositoryUnreadable } from '../repositories/repository-errors.js';
 import { Lanes } from './lanes.js';
 import { PipelineCreation } from './pipeline-creation.js';
@@ -26,13 +26,14 @@ export class CreatePipelinesHandler {
     private readonly creation: PipelineCreation,
     private readonly created: CreatedPipelines,
     private readonly bus: Bus,
+    private readonly clock: DatabaseClock,
   ) {
     this.#answers = new Batches((answers) => this.#publish(answers), { limit: 500, lanes: 64 });
   }
 
   @EventPattern(PipelineTriggered.type, { concurrency: places })
   async create(@Payload() { data }: Message<PipelineTriggered>, @Ctx() context: EventContext): Promise<void> {
-    const leave = this.#lanes.enter(data.projectId, Date.now());
+    const leave = this.#lanes.enter(data.projectId, performance.now());
     if (!leave) throw new RetryLater(laneDelayMs, 'the project has as many requests under way as it may');
     try {
       const outcome = await this.#outcome(orderOf(data), context);
@@ -52,7 +53,7 @@ export class CreatePipelinesHandler {
       return await this.creation.create(order, context.attempt > 1);
     } catch (error) {
       if (!(error instanceof RepositoryUnreadable)) throw error;
-      const waited = Date.now() - Date.parse(order.receivedAt);
+      const waited = this.clock.now().getTime() - Date.parse(order.receivedAt);
       if (error.transient && waited < patienceMs) throw new RetryLater(unreachableDelayMs, error.message);
       return this.created.store({ order, pipeline: null, refusal: { status: 422, message: error.message } });
     }

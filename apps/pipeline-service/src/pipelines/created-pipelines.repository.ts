@@ -7,7 +7,7 @@ import {
   ResourceGroupDue,
   type TriggerOutcome,
 } from '#libs/contracts';
-import { Batches, isDataError, type Outbox, retrying, uuidv7 } from '#libs/persistence';
+import { Batches, type DatabaseClock, isDataError, type Outbox, retrying, uuidv7 } from '#libs/persistence';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { CreationRefusal } from './creation-checks.js';
 import type { Decision, PlannedPipeline } from './decision.js';
@@ -45,7 +45,11 @@ export class CreatedPipelines {
   readonly #batches: Batches<Decision, TriggerOutcome>;
   readonly #knownUsers = new Set<string>();
 
-  constructor(database: DataSource, outbox: Outbox) {
+  constructor(
+    database: DataSource,
+    outbox: Outbox,
+    private readonly clock: DatabaseClock,
+  ) {
     this.#database = database;
     this.#outbox = outbox;
     this.#batches = new Batches((decisions) => this.#store(decisions), { limit: 100, blame: isDataError });
@@ -90,7 +94,7 @@ export class CreatedPipelines {
    */
   async #write(sorted: Decision[], outcomes: Map<string, TriggerOutcome>): Promise<Decision[]> {
     const actors = this.#unknownUsers(sorted);
-    const now = new Date();
+    const now = this.clock.now();
     const insertions: Insertions = {
       created: (rows) => this.#outbox.insertion(PipelineCreated, rows),
       bridges: (rows) => this.#outbox.insertion(BridgeDue, rows),

@@ -19,7 +19,7 @@ import {
   type UncountedPage,
 } from '#libs/contracts';
 import { MessagePattern } from '#libs/messaging';
-import { Outbox, type Say } from '#libs/persistence';
+import { DatabaseClock, Outbox, type Say } from '#libs/persistence';
 import { DataSource, type EntityManager } from 'typeorm';
 import { ProjectReader } from '../projects/project-reader.js';
 import { cancelable, retryable } from './job.status.js';
@@ -50,6 +50,7 @@ export class JobsHandler {
   constructor(
     private readonly database: DataSource,
     private readonly outbox: Outbox,
+    private readonly clock: DatabaseClock,
     private readonly projects: ProjectReader,
   ) {}
 
@@ -62,7 +63,7 @@ export class JobsHandler {
     if (found.length === 0) throw notFound();
     const part = { offset: (request.page - 1) * request.perPage, limit: request.perPage };
     return {
-      items: await listJobs(this.database, request, part, new Date()),
+      items: await listJobs(this.database, request, part, this.clock.now()),
       total: await countJobs(this.database, request),
     };
   }
@@ -72,7 +73,7 @@ export class JobsHandler {
     const { page, perPage, before } = request;
     // One more than wanted tells whether something follows.
     const part = { offset: before ? 0 : (page - 1) * perPage, limit: perPage + 1 };
-    const jobs = await listJobs(this.database, { ...request, includeRetried: true }, part, new Date());
+    const jobs = await listJobs(this.database, { ...request, includeRetried: true }, part, this.clock.now());
     return { items: jobs.slice(0, perPage), more: jobs.length > perPage };
   }
 
@@ -80,7 +81,7 @@ export class JobsHandler {
   async show(@Payload() { projectId, jobId }: ShowJob): Promise<JobFacts> {
     // GitLab shows jobs that stand for other pipelines in their own list alone.
     if ((await find(this.database, projectId, jobId)).bridge) throw notFound();
-    return facts(this.database, jobId);
+    return facts(this.database, jobId, this.clock.now());
   }
 
   @MessagePattern(CancelJob.pattern)
@@ -128,7 +129,7 @@ export class JobsHandler {
       if (!job.erasable) throw forbidden('Job is not erasable!');
       await manager.query(
         'update pipelines.jobs set erased_at = $2, updated_at = $2, trace_size = null where id = $1 and erased_at is null',
-        [job.id, new Date()],
+        [job.id, this.clock.now()],
       );
       const [removed] = (await manager.query(
         'delete from pipelines.artifacts where job_id = $1 returning storage_key as key',
@@ -136,7 +137,7 @@ export class JobsHandler {
       )) as [{ key: string | null }[], number];
       const storageKeys = removed.flatMap(({ key }) => key ?? []);
       if (storageKeys.length > 0) say(ArtifactsRemoved, { storageKeys });
-      return facts(manager, job.id);
+      return facts(manager, job.id, this.clock.now());
     });
   }
 
@@ -152,10 +153,10 @@ export class JobsHandler {
       await lockPipelines(manager, [pipelineId]);
       const job = await find(manager, projectId, jobId);
       checkMayRun({ ...job, protection }, actor);
-      const now = new Date();
+      const now = this.clock.now();
       const id = await change(manager, say, job, now);
       await processPipeline(manager, say, pipelineId, now);
-      return facts(manager, id);
+      return facts(manager, id, now);
     });
   }
 }
@@ -187,8 +188,8 @@ async function find(sql: Sql, projectId: number, jobId: number): Promise<Found> 
   return job;
 }
 
-async function facts(sql: Sql, jobId: number): Promise<JobFacts> {
-  const [job] = await readJobs(sql, [jobId], new Date());
+async function facts(sql: Sql, jobId: number, now: Date): Promise<JobFacts> {
+  const [job] = await readJobs(sql, [jobId], now);
   if (!job) throw notFound();
   return job;
 }

@@ -1,6 +1,6 @@
 import { compositeStatus, type Job, nextStatuses, type Plan } from '#libs/ci-config';
 import type { Status, TriggerOutcome } from '#libs/contracts';
-import { Batches } from '#libs/persistence';
+import { Batches, DatabaseClock } from '#libs/persistence';
 import type { DataSource } from 'typeorm';
 import type { ProjectForCreation, ProjectReader } from '../projects/project-reader.js';
 import { protectedRef, type RefProtection } from '../protected-refs/protected-ref.js';
@@ -42,6 +42,7 @@ export class PipelineCreation {
     private readonly created: CreatedPipelines,
     private readonly kept: KeptCommits,
     private readonly server: Server,
+    private readonly clock: DatabaseClock,
   ) {
     this.#projects = new Batches(async (ids) => {
       const found = await projects.load(ids);
@@ -68,7 +69,7 @@ export class PipelineCreation {
   }
 
   private async decide(order: PipelineOrder, project: ProjectForCreation | undefined): Promise<Decision> {
-    if (isTooOld(order.receivedAt, new Date())) return refusal(order, { status: 422, message: tooOldMessage });
+    if (isTooOld(order.receivedAt, this.clock.now())) return refusal(order, { status: 422, message: tooOldMessage });
     if (!project) return refusal(order, { status: 404, message: '404 Not Found' });
     const refused = checkProjectAndActor(checked(project), order);
     if (refused) return refusal(order, refused);

@@ -2,7 +2,7 @@
 import { jest } from '@jest/globals';
 import { pino } from 'pino';
 import type { DataSource } from 'typeorm';
-import { type Outbox, openDatabase, uuidv7 } from '#libs/persistence';
+import { DatabaseClock, type Outbox, openDatabase, uuidv7 } from '#libs/persistence';
 import { type ScratchDatabase, scratchDatabase } from '../../../../libs/persistence/src/testing/scratch-database.js';
 import { pipelinesSchema } from '../schema/index.js';
 import { purgeBatch } from './outcome-life.js';
@@ -14,20 +14,23 @@ const log = pino({ level: 'silent' });
 
 let scratch: ScratchDatabase;
 let database: DataSource;
+let databaseClock: DatabaseClock;
 let clock: PipelinesClock;
 
 beforeAll(async () => {
   scratch = await scratchDatabase('clock');
   database = await openDatabase({ url: scratch.url }, pipelinesSchema, log);
+  databaseClock = await DatabaseClock.start(database, log);
 });
 afterAll(async () => {
+  databaseClock?.stop();
   await database?.destroy();
   await scratch?.drop();
 });
 beforeEach(async () => {
   await database.query('delete from pipelines.trigger_outcomes');
   // No delayed jobs here, so nothing is said.
-  clock = new PipelinesClock(database, undefined as unknown as Outbox, log);
+  clock = new PipelinesClock(database, undefined as unknown as Outbox, databaseClock, log);
 });
 
 /** Outcomes of requests that were received so many days ago. */
@@ -79,7 +82,7 @@ it('tries again soon when they could not be deleted', async () => {
 
 it('lets replicas delete at once', async () => {
   await outcomes(2 * purgeBatch, 31);
-  const other = new PipelinesClock(database, undefined as unknown as Outbox, log);
+  const other = new PipelinesClock(database, undefined as unknown as Outbox, databaseClock, log);
   await Promise.all([clock.tick(now), other.tick(now)]);
   expect(await left()).toBeLessThanOrEqual(purgeBatch);
 });

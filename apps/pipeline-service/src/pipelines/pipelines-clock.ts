@@ -1,6 +1,6 @@
 import { BridgeDue, ResourceGroupDue } from '#libs/contracts';
 import type { Logger } from 'pino';
-import type { Outbox } from '#libs/persistence';
+import type { DatabaseClock, Outbox } from '#libs/persistence';
 import type { DataSource } from 'typeorm';
 import { idleGroups } from '../resource-groups/resource-groups.repository.js';
 import { purgeBatch, purgeOutcomes } from './outcome-life.js';
@@ -21,13 +21,14 @@ export class PipelinesClock {
   constructor(
     private readonly database: DataSource,
     private readonly outbox: Outbox,
+    private readonly clock: DatabaseClock,
     private readonly log: Logger,
   ) {}
 
   start(): void {
     this.#timer ??= setInterval(() => {
       this.#ticking = this.#ticking
-        .then(() => this.tick(new Date()))
+        .then(() => this.tick(this.clock.now()))
         .catch((error: unknown) => this.log.warn({ err: error }, 'delayed jobs could not be started'));
     }, tickMs).unref();
   }

@@ -20,7 +20,7 @@ import {
   ShowPipelineVariables,
 } from '#libs/contracts';
 import { MessagePattern } from '#libs/messaging';
-import { Outbox } from '#libs/persistence';
+import { DatabaseClock, Outbox } from '#libs/persistence';
 import { DataSource, type EntityManager } from 'typeorm';
 import { ProjectReader } from '../projects/project-reader.js';
 import type { ProtectionRules } from '../protected-refs/protected-ref.js';
@@ -49,6 +49,7 @@ export class PipelinesHandler {
   constructor(
     private readonly database: DataSource,
     private readonly outbox: Outbox,
+    private readonly clock: DatabaseClock,
     private readonly projects: ProjectReader,
     private readonly repositories: Repositories,
     private readonly creation: PipelineCreation,
@@ -119,7 +120,7 @@ export class PipelinesHandler {
       checkMayRun({ ...found, protection }, actor);
       const ids = await withChildren(manager, pipelineId);
       await lockPipelines(manager, ids);
-      await cancelPipelines(manager, say, ids, new Date());
+      await cancelPipelines(manager, say, ids, this.clock.now());
       return facts(manager, pipelineId);
     });
   }
@@ -131,7 +132,7 @@ export class PipelinesHandler {
       const found = await find(manager, projectId, pipelineId);
       checkMayRun({ ...found, protection }, actor);
       await lockPipelines(manager, [pipelineId]);
-      const now = new Date();
+      const now = this.clock.now();
       const failed = (await manager.query(
         `select id, name from pipelines.jobs where pipeline_id = $1 and not retried and status in ('failed', 'canceled')`,
         [pipelineId],
@@ -156,7 +157,7 @@ export class PipelinesHandler {
     await this.database.query('update pipelines.pipelines set name = $2, updated_at = $3 where id = $1', [
       pipelineId,
       name,
-      new Date(),
+      this.clock.now(),
     ]);
     return facts(this.database, pipelineId);
   }

@@ -1,7 +1,7 @@
 import { Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { Logger } from 'pino';
 import { apiVersion } from '#libs/contracts';
-import { Outbox } from '#libs/persistence';
+import { DatabaseClock, Outbox } from '#libs/persistence';
 import { DataSource } from 'typeorm';
 import { Accounts } from '../accounts.js';
 import { PipelineServiceConfig } from '../config.js';
@@ -43,8 +43,9 @@ import { UsersHandler } from './users.handler.js';
     },
     {
       provide: CreatedPipelines,
-      useFactory: (database: DataSource, outbox: Outbox) => new CreatedPipelines(database, outbox),
-      inject: [DataSource, Outbox],
+      useFactory: (database: DataSource, outbox: Outbox, clock: DatabaseClock) =>
+        new CreatedPipelines(database, outbox, clock),
+      inject: [DataSource, Outbox, DatabaseClock],
     },
     {
       provide: PipelineCreation,
@@ -55,18 +56,38 @@ import { UsersHandler } from './users.handler.js';
         configs: CiConfigs,
         created: CreatedPipelines,
         config: PipelineServiceConfig,
+        clock: DatabaseClock,
         log: Logger,
       ) =>
-        new PipelineCreation(database, projects, repositories, configs, created, new KeptCommits(repositories, log), {
-          externalUrl: config.externalUrl,
-          ...apiVersion,
-        }),
-      inject: [DataSource, ProjectReader, Repositories, CiConfigs, CreatedPipelines, PipelineServiceConfig, Log],
+        new PipelineCreation(
+          database,
+          projects,
+          repositories,
+          configs,
+          created,
+          new KeptCommits(repositories, log),
+          {
+            externalUrl: config.externalUrl,
+            ...apiVersion,
+          },
+          clock,
+        ),
+      inject: [
+        DataSource,
+        ProjectReader,
+        Repositories,
+        CiConfigs,
+        CreatedPipelines,
+        PipelineServiceConfig,
+        DatabaseClock,
+        Log,
+      ],
     },
     {
       provide: PipelinesClock,
-      useFactory: (database: DataSource, outbox: Outbox, log: Logger) => new PipelinesClock(database, outbox, log),
-      inject: [DataSource, Outbox, Log],
+      useFactory: (database: DataSource, outbox: Outbox, clock: DatabaseClock, log: Logger) =>
+        new PipelinesClock(database, outbox, clock, log),
+      inject: [DataSource, Outbox, DatabaseClock, Log],
     },
   ],
   exports: [Accounts, CiConfigs, PipelineCreation],

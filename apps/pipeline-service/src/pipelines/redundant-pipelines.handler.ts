@@ -3,7 +3,7 @@ import { Controller } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
 import { PipelineSupersedes, type Status } from '#libs/contracts';
 import { EventPattern, type Message } from '#libs/messaging';
-import { Outbox } from '#libs/persistence';
+import { DatabaseClock, Outbox } from '#libs/persistence';
 import { DataSource } from 'typeorm';
 import { cancelPipelines, withChildren } from './cancel-pipelines.js';
 import { type JobToCancel, redundantJobs } from './redundant-jobs.js';
@@ -26,6 +26,7 @@ export class RedundantPipelinesHandler {
   constructor(
     private readonly database: DataSource,
     private readonly outbox: Outbox,
+    private readonly clock: DatabaseClock,
   ) {}
 
   @EventPattern(PipelineSupersedes.type, { concurrency: 8 })
@@ -51,7 +52,7 @@ export class RedundantPipelinesHandler {
         [ids],
       )) as JobToCancel[];
       const redundant = redundantJobs(autoCancel, jobs);
-      if (redundant !== 'none') await cancelPipelines(manager, say, ids, new Date(), redundant);
+      if (redundant !== 'none') await cancelPipelines(manager, say, ids, this.clock.now(), redundant);
     });
   }
 }

@@ -12,7 +12,7 @@ import {
   ShowResourceGroup,
 } from '#libs/contracts';
 import { EventPattern, type Message, MessagePattern } from '#libs/messaging';
-import { Outbox } from '#libs/persistence';
+import { DatabaseClock, Outbox } from '#libs/persistence';
 import { DataSource } from 'typeorm';
 import { lockPipelines, moveJob, processPipeline } from '../pipelines/statuses.repository.js';
 import {
@@ -33,6 +33,7 @@ export class ResourceGroupsHandler {
   constructor(
     private readonly database: DataSource,
     private readonly outbox: Outbox,
+    private readonly clock: DatabaseClock,
   ) {}
 
   /**
@@ -48,7 +49,7 @@ export class ResourceGroupsHandler {
         await lockPipelines(manager, [next.pipelineId]);
         await lockGroup(manager, projectId, key);
         if ((await nextInGroup(manager, projectId, key))?.id !== next.id) return false;
-        const now = new Date();
+        const now = this.clock.now();
         await moveJob(manager, say, next.id, 'acquire', now);
         await processPipeline(manager, say, next.pipelineId, now);
         return true;
@@ -81,9 +82,12 @@ export class ResourceGroupsHandler {
 
   @MessagePattern(ListUpcomingJobs.pattern)
   async upcoming(@Payload() { projectId, key, page, perPage }: ListUpcomingJobs): Promise<Page<JobFacts>> {
-    return listUpcoming(this.database, projectId, await this.show({ projectId, key } as ShowResourceGroup), {
-      page,
-      perPage,
-    });
+    return listUpcoming(
+      this.database,
+      projectId,
+      await this.show({ projectId, key } as ShowResourceGroup),
+      { page, perPage },
+      this.clock.now(),
+    );
   }
 }

@@ -100,6 +100,7 @@ export async function listUpcoming(
   projectId: number,
   { key, processMode }: ResourceGroupFacts,
   { page, perPage }: { page: number; perPage: number },
+  now: Date,
 ): Promise<Page<JobFacts>> {
   const { statuses, order } = upcoming[processMode];
   const rows = (await sql.query(
@@ -110,7 +111,7 @@ export async function listUpcoming(
   const jobs = await readJobs(
     sql,
     rows.map(({ id }) => id),
-    new Date(),
+    now,
   );
   return { items: jobs, total: rows[0]?.total ?? 0 };
 }

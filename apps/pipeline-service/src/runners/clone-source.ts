@@ -36,7 +36,7 @@ export class CloneSource {
       const [, capability = ''] = (request.url ?? '').split('/');
       const opened = this.#opened.get(capability);
       this.#opened.delete(capability);
-      if (!opened || opened.until < Date.now()) {
+      if (!opened || opened.until < performance.now()) {
         response.writeHead(404, { 'Content-Type': 'text/plain', Connection: 'close' });
         response.end('There is nothing to clone here\n');
         return;
@@ -57,7 +57,7 @@ export class CloneSource {
 
   /** The address under which the gateway may make one request for this mirror. */
   open(mirror: string, pins: readonly string[] = []): string {
-    const now = Date.now();
+    const now = performance.now();
     for (const [capability, { until }] of this.#opened) {
       // In the order of their time: the first that is still good ends the search.
       if (until >= now) break;

@@ -10,7 +10,7 @@ import {
   type Status,
 } from '#libs/contracts';
 import { MessagePattern } from '#libs/messaging';
-import { Outbox, retryingTransaction } from '#libs/persistence';
+import { DatabaseClock, Outbox, retryingTransaction } from '#libs/persistence';
 import { DataSource, type EntityManager } from 'typeorm';
 import { finishJob } from '../pipelines/finish-job.js';
 import { readJobs } from '../pipelines/jobs.repository.js';
@@ -33,12 +33,13 @@ export class JobReportsHandler {
   constructor(
     private readonly database: DataSource,
     private readonly outbox: Outbox,
+    private readonly clock: DatabaseClock,
   ) {}
 
   /** The first report makes the job `running`; a job may also end without one (runner-api.md §2.5). */
   @MessagePattern(ReportJob.pattern)
   report(@Payload() report: ReportJob): Promise<JobReportAnswer> {
-    const now = new Date();
+    const now = this.clock.now();
     return this.outbox.transaction(async (manager, say) => {
       const job = await lockJob(manager, report);
       if (!job?.fits) return { accepted: false, jobStatus: null };
@@ -79,7 +80,7 @@ export class JobReportsHandler {
 
   @MessagePattern(ReportContacts.pattern)
   async contacts(@Payload() { contacts }: ReportContacts): Promise<null> {
-    const now = new Date();
+    const now = this.clock.now();
     await retryingTransaction(this.database, async (manager) => {
       await manager.query(
         `insert into pipelines.gateway_reports (received_at) values ($1)
@@ -123,7 +124,7 @@ export class JobReportsHandler {
       [tokenHash],
     )) as { id: number }[];
     if (!row) return null;
-    const [job] = await readJobs(this.database, [row.id], new Date());
+    const [job] = await readJobs(this.database, [row.id], this.clock.now());
     return job ?? null;
   }
 }

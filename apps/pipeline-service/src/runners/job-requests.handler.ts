@@ -11,7 +11,7 @@ import {
 } from '#libs/contracts';
 import { isEnvironmentName } from '#libs/ci-config';
 import { MessagePattern } from '#libs/messaging';
-import { Outbox } from '#libs/persistence';
+import { DatabaseClock, Outbox } from '#libs/persistence';
 import { DataSource } from 'typeorm';
 import {
   dependenciesOf,
@@ -44,6 +44,7 @@ export class JobRequestsHandler {
   constructor(
     private readonly database: DataSource,
     private readonly outbox: Outbox,
+    private readonly clock: DatabaseClock,
     private readonly projects: ProjectReader,
     private readonly repositories: Repositories,
     { externalUrl }: PipelineServiceConfig,
@@ -54,7 +55,7 @@ export class JobRequestsHandler {
 
   @MessagePattern(RequestJob.pattern)
   async request(@Payload() request: RequestJob): Promise<JobRequestOutcome> {
-    const now = new Date();
+    const now = this.clock.now();
     // A job that cannot be handed out fails, and the next one is tried (runner-api.md §2.6).
     for (;;) {
       const handOut = await takeJob(this.database, request, now);

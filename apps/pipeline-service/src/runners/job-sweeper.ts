@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { JobQueued, type Status } from '#libs/contracts';
-import type { Outbox } from '#libs/persistence';
+import type { DatabaseClock, Outbox } from '#libs/persistence';
 import type { DataSource } from 'typeorm';
 import { finishJob } from '../pipelines/finish-job.js';
 import { lockPipelines } from '../pipelines/statuses.repository.js';
@@ -74,6 +74,7 @@ export class JobSweeper {
   constructor(
     private readonly database: DataSource,
     private readonly outbox: Outbox,
+    private readonly clock: DatabaseClock,
     private readonly log: Logger,
     private readonly times: SweepTimes = usualTimes,
   ) {}
@@ -81,7 +82,7 @@ export class JobSweeper {
   start(): void {
     this.#timer ??= setInterval(() => {
       this.#sweeping = this.#sweeping
-        .then(() => this.sweep(new Date()))
+        .then(() => this.sweep(this.clock.now()))
         .catch((error: unknown) => this.log.warn({ err: error }, 'jobs of lost runners could not be swept'));
     }, sweepMs).unref();
   }

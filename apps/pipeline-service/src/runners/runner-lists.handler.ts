@@ -8,6 +8,7 @@ import {
   type RunnerManagerFacts,
 } from '#libs/contracts';
 import { MessagePattern } from '#libs/messaging';
+import { DatabaseClock } from '#libs/persistence';
 import { DataSource } from 'typeorm';
 import { readJobs } from '../pipelines/jobs.repository.js';
 import { machineJson, type MachineRow, managerFacts } from './runner-contact.js';
@@ -16,11 +17,14 @@ import { findManaged } from './runners.repository.js';
 /** What hangs on a runner: its machines and its jobs. */
 @Controller()
 export class RunnerListsHandler {
-  constructor(private readonly database: DataSource) {}
+  constructor(
+    private readonly database: DataSource,
+    private readonly clock: DatabaseClock,
+  ) {}
 
   @MessagePattern(ListRunnerManagers.pattern)
   async managers(@Payload() request: ListRunnerManagers): Promise<RunnerManagerFacts[]> {
-    const now = new Date();
+    const now = this.clock.now();
     const { id } = await findManaged(this.database, request, now);
     const rows = (await this.database.query(
       `select ${machineJson} as machine from pipelines.runner_machines as machine where runner_id = $1 order by contacted_at desc, id desc`,
@@ -31,7 +35,7 @@ export class RunnerListsHandler {
 
   @MessagePattern(ListRunnerJobs.pattern)
   async jobs(@Payload() request: ListRunnerJobs): Promise<Page<RunnerJob>> {
-    const now = new Date();
+    const now = this.clock.now();
     const { id } = await findManaged(this.database, request, now);
     const rows = (await this.database.query(
       `select id, count(*) over ()::int as total from pipelines.jobs

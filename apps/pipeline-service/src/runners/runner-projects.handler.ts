@@ -2,17 +2,21 @@ import { Controller } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
 import { AssignRunner, forbidden, invalid, notFound, type RunnerDetails, UnassignRunner } from '#libs/contracts';
 import { MessagePattern } from '#libs/messaging';
+import { DatabaseClock } from '#libs/persistence';
 import { DataSource } from 'typeorm';
 import { findManaged } from './runners.repository.js';
 
 /** Which projects' jobs a project runner takes. */
 @Controller()
 export class RunnerProjectsHandler {
-  constructor(private readonly database: DataSource) {}
+  constructor(
+    private readonly database: DataSource,
+    private readonly clock: DatabaseClock,
+  ) {}
 
   @MessagePattern(AssignRunner.pattern)
   async assign(@Payload() order: AssignRunner): Promise<RunnerDetails> {
-    const runner = await findManaged(this.database, order, new Date());
+    const runner = await findManaged(this.database, order, this.clock.now());
     if (runner.runnerType !== 'project_type') throw forbidden('Runner is not a project runner');
     if (runner.locked && !order.actor.admin) throw forbidden('Runner is locked');
     const added = (await this.database.query(

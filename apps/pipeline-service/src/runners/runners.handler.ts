@@ -14,7 +14,7 @@ import {
   ShowRunner,
 } from '#libs/contracts';
 import { MessagePattern } from '#libs/messaging';
-import { retryingTransaction } from '#libs/persistence';
+import { DatabaseClock, retryingTransaction } from '#libs/persistence';
 import { DataSource } from 'typeorm';
 import { heardWithin } from './runner-contact.js';
 import { findManaged, insertRunner, readRunners } from './runners.repository.js';
@@ -22,12 +22,15 @@ import { findManaged, insertRunner, readRunners } from './runners.repository.js'
 /** Runners, for those who manage them and for themselves (runner-api.md §1). */
 @Controller()
 export class RunnersHandler {
-  constructor(private readonly database: DataSource) {}
+  constructor(
+    private readonly database: DataSource,
+    private readonly clock: DatabaseClock,
+  ) {}
 
   @MessagePattern(CreateRunner.pattern)
   create(@Payload() order: CreateRunner): Promise<RunnerDetails> {
     return retryingTransaction(this.database, async (manager) => {
-      const now = new Date();
+      const now = this.clock.now();
       const id = await insertRunner(manager, order, now);
       const [runner] = await readRunners(manager, [id], now);
       return runner as RunnerDetails;
@@ -36,7 +39,7 @@ export class RunnersHandler {
 
   @MessagePattern(ListRunners.pattern)
   async list(@Payload() request: ListRunners): Promise<Page<RunnerDetails>> {
-    const now = new Date();
+    const now = this.clock.now();
     const heard = request.status ? heardWithin(request.status, now) : { from: null, before: null };
     const rows = (await this.database.query(
       `select runner.id, count(*) over ()::int as total from pipelines.runners as runner
@@ -77,12 +80,12 @@ export class RunnersHandler {
 
   @MessagePattern(ShowRunner.pattern)
   async show(@Payload() request: ShowRunner): Promise<RunnerDetails> {
-    return findManaged(this.database, request, new Date());
+    return findManaged(this.database, request, this.clock.now());
   }
 
   @MessagePattern(EditRunner.pattern)
   async edit(@Payload() order: EditRunner): Promise<RunnerDetails> {
-    const now = await findManaged(this.database, order, new Date());
+    const now = await findManaged(this.database, order, this.clock.now());
     await this.database.query(
       `update pipelines.runners set description = $2, paused = $3, locked = $4, run_untagged = $5, tag_list = $6, access_level = $7,
          maximum_timeout = $8, maintenance_note = $9 where id = $1`,
@@ -98,12 +101,12 @@ export class RunnersHandler {
         order.maintenanceNote === undefined ? now.maintenanceNote : order.maintenanceNote,
       ],
     );
-    return findManaged(this.database, order, new Date());
+    return findManaged(this.database, order, this.clock.now());
   }
 
   @MessagePattern(DeleteRunner.pattern)
   async delete(@Payload() order: DeleteRunner): Promise<RunnerDetails> {
-    const runner = await findManaged(this.database, order, new Date());
+    const runner = await findManaged(this.database, order, this.clock.now());
     if (!order.actor.admin && runner.projects.length > 1)
       throw forbidden('Runner associated with more than one project');
     await this.database.query('delete from pipelines.runners where id = $1', [order.runnerId]);
@@ -112,7 +115,7 @@ export class RunnersHandler {
 
   @MessagePattern(ResetRunnerToken.pattern)
   async resetToken(@Payload() order: ResetRunnerToken): Promise<RunnerDetails> {
-    const runner = await findManaged(this.database, order, new Date());
+    const runner = await findManaged(this.database, order, this.clock.now());
     await this.database.query(`update pipelines.runners set token_hash = decode($2, 'hex') where id = $1`, [
       order.runnerId,
       order.tokenHash,

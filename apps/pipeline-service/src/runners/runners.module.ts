@@ -1,6 +1,6 @@
 import { Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { Logger } from 'pino';
-import { Outbox } from '#libs/persistence';
+import { DatabaseClock, Outbox } from '#libs/persistence';
 import { DataSource } from 'typeorm';
 import { ArtifactSweeper } from '../artifacts/artifact-sweeper.js';
 import { ArtifactsHandler } from '../artifacts/artifacts.handler.js';
@@ -40,13 +40,14 @@ import { RunnersHandler } from './runners.handler.js';
     },
     {
       provide: JobSweeper,
-      useFactory: (database: DataSource, outbox: Outbox, log: Logger) => new JobSweeper(database, outbox, log),
-      inject: [DataSource, Outbox, Log],
+      useFactory: (database: DataSource, outbox: Outbox, clock: DatabaseClock, log: Logger) =>
+        new JobSweeper(database, outbox, clock, log),
+      inject: [DataSource, Outbox, DatabaseClock, Log],
     },
     {
       provide: ArtifactSweeper,
-      useFactory: (outbox: Outbox, log: Logger) => new ArtifactSweeper(outbox, log),
-      inject: [Outbox, Log],
+      useFactory: (outbox: Outbox, clock: DatabaseClock, log: Logger) => new ArtifactSweeper(outbox, clock, log),
+      inject: [Outbox, DatabaseClock, Log],
     },
   ],
 })

@@ -218,7 +218,7 @@ export class DockerExecutor implements Executor {
   /** Waits until a service takes connections at the first port that its image names; one that does not is told, and no failure. */
   private async awaitService(container: string): Promise<void> {
     const { log, ending } = this.run;
-    const deadline = Date.now() + SERVICE_LIMIT_MS;
+    const deadline = performance.now() + SERVICE_LIMIT_MS;
     const format =
       '{"ports":{{json .Config.ExposedPorts}},"running":{{.State.Running}},"networks":{{json .NetworkSettings.Networks}},"image":{{json .Config.Image}}}';
     while (!ending.aborted) {
@@ -230,7 +230,7 @@ export class DockerExecutor implements Executor {
       if (port === undefined && state.running) return;
       const address = Object.values(state.networks)[0]?.IPAddress ?? '';
       if (port !== undefined && state.running && (await answers(address, port))) return;
-      if (!state.running || Date.now() > deadline) {
+      if (!state.running || performance.now() > deadline) {
         const said = await this.prepareBy(['logs', '--tail', String(LARGEST_SERVICE_LOG_LINES), container]).catch(
           () => '',
         );
