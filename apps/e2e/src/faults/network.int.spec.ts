@@ -92,6 +92,32 @@ describeWith([postgresqlPrograms, rabbitmqPrograms, ['epmd']])('a network and a 
     await expectBack(told, { refused: 0, unknown: 0 });
   });
 
+  it.each([400, 4_000])(
+    'PostgreSQL takes %i ms each way under load: every answer comes in time, and nothing is lost or doubled',
+    async (delayMs) => {
+      const load = new SteadyLoad([flagfall.url], trigger, 20);
+      try {
+        await load.creates(10);
+        toDatabase.delayMs = delayMs;
+        await load.answers(60);
+        toDatabase.mend();
+        await load.creates(20);
+      } finally {
+        toDatabase.mend();
+        await load.stop();
+      }
+      const slowest = Math.max(...load.told.map(({ tookMs }) => tookMs));
+      process.stdout.write(`${delayMs} ms each way to PostgreSQL: the slowest answer took ${Math.round(slowest)} ms\n`);
+      expect(slowest).toBeLessThan(patienceMs);
+      for (const { status, headers } of load.told) {
+        expect([201, 202, 503]).toContain(status);
+        if (status === 503) expect(headers.get('retry-after')).toMatch(/^\d+$/);
+      }
+      expect((await audit(flagfall, load.told)).refused).toBe(0);
+    },
+    200_000,
+  );
+
   it.each<[string, () => Cable]>([
     ['RabbitMQ', () => toBroker],
     ['PostgreSQL', () => toDatabase],

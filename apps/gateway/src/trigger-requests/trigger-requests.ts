@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { PipelineTriggered, tooLargeForJobs, type TriggerOutcome } from '#libs/contracts';
+import { PipelineTriggered, tooLargeForJobs, type TriggerOutcome, unavailable } from '#libs/contracts';
 import { type Bus, type Message, PublishFailed } from '#libs/messaging';
 import { Batches } from '#libs/persistence';
 import { derivedStatusToken, type IdempotencyKey } from './idempotency-key.js';
@@ -28,6 +28,11 @@ const repeatedLookMs = 250;
 /** While so many AMQP messages wait for the pipeline service, each of up to `publishBatch` requests, copies of them would only make it more. */
 const longQueue = 100;
 const triggeredQueue = `pipeline-service.${PipelineTriggered.type}`;
+/**
+ * Recording, waiting and looking up each have a limit of their own, which a database that is slow and not away may come near to one after the other. What
+ * becomes of the request is not known then, as when a commit is lost.
+ */
+const answerMs = 15_000;
 /** RabbitMQ takes messages of 16 MiB at most, and the jobs that get these variables are handed out in one too, beside their scripts. */
 const mostBytes = 14 * 1024 * 1024;
 
@@ -71,10 +76,22 @@ export class TriggerRequests {
    *
    * @param respondAsync the caller does not want to wait
    * @param key under which the request may be repeated: then it is accepted once, and every call gets the first one's answer
-   * @throws Refusal 413 when no message could carry it, 422 when the key stands for another request; LedgerUnavailable when the request may not
-   *   have been recorded
+   * @throws Refusal 413 when no message could carry it, 422 when the key stands for another request; 503 when nothing is known of it in time;
+   *   LedgerUnavailable when it may not have been recorded
    */
   async accept(request: TriggerRequest, respondAsync: boolean, key?: IdempotencyKey): Promise<TriggerAnswer> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(unavailable()), answerMs);
+    });
+    try {
+      return await Promise.race([this.#accept(request, respondAsync, key), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #accept(request: TriggerRequest, respondAsync: boolean, key?: IdempotencyKey): Promise<TriggerAnswer> {
     if (isTooLarge(request)) throw tooLargeForJobs(mostBytes);
     const waits = !respondAsync && !this.#stopping && this.#bus.connected && this.#callers < this.#limits.callers;
     const outcome = waits ? this.#outcomeOf(request.requestId) : Promise.resolve(null);
