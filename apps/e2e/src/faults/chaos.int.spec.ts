@@ -9,6 +9,7 @@ import { startsFlagfall } from '../testing/flagfall.js';
 import { describeWith } from '../testing/installed.js';
 import { postgresqlPrograms, rabbitmqPrograms } from '../testing/own-servers.js';
 import type { Program } from '../testing/program.js';
+import { random } from './random.js';
 
 const rounds = Number(process.env.FAULTS_ROUNDS ?? 3);
 /** Among all other tests always the same faults, so that a change that has nothing to do with them does not meet new ones. */
@@ -47,16 +48,6 @@ function planRounds(): Round[] {
     const name = `${index + 1}: ${isServer ? victim : `${victim} ${replica + 1}`} is ${kind}`;
     return { name, victim, kind, replica, ...times };
   });
-}
-
-/** Mulberry32: numbers from 0 to 1 that are the same for the same seed. */
-function random(state: number): () => number {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 describeWith([postgresqlPrograms, rabbitmqPrograms, ['epmd']])(`faults under load, FAULTS_SEED=${seed}`, () => {

@@ -1,7 +1,8 @@
 // needs: rabbitmq, postgresql
 import { join } from 'node:path';
-import { audit, auditWork, recordStatuses } from '../promises/audit.js';
+import { audit } from '../promises/audit.js';
 import { SteadyLoad } from '../promises/steady-load.js';
+import { Witness } from '../promises/witness.js';
 import { startsFlagfall, type Trigger } from '../testing/flagfall.js';
 import { describeWith } from '../testing/installed.js';
 import { postgresqlPrograms, rabbitmqPrograms } from '../testing/own-servers.js';
@@ -20,11 +21,11 @@ describeWith([postgresqlPrograms, rabbitmqPrograms, ['epmd']])(`everything start
   const next = random(seed);
   let trigger: Trigger;
   let runner: Program;
-  let ranFile: string;
+  let witness: Witness;
 
   beforeAll(async () => {
-    ranFile = join(flagfall.installation.directory, 'ran');
-    await recordStatuses(flagfall);
+    const ranFile = join(flagfall.installation.directory, 'ran');
+    witness = await Witness.of(flagfall, ranFile);
     const config = `
 work:
   variables: { GIT_STRATEGY: none }
@@ -59,7 +60,7 @@ work:
   it.each(Array.from({ length: rounds }, (_, index) => index + 1))(
     'round %i: nothing is lost, nothing doubled',
     async () => {
-      const load = new SteadyLoad(flagfall.installation.urls, trigger, perSecond);
+      const load = new SteadyLoad(flagfall.installation.urls, [trigger], perSecond);
       try {
         await load.creates(30);
         await restartAll();
@@ -69,7 +70,7 @@ work:
       }
       const told = await audit(flagfall, load.told);
       expect(told.refused).toBe(0);
-      const jobs = await auditWork(flagfall, ranFile);
+      const jobs = await witness.audit();
       process.stdout.write(`${JSON.stringify(told)}, jobs ${JSON.stringify(jobs)}\n`);
     },
     longestRoundMs,

@@ -57,8 +57,8 @@ export class FailedTokens {
    */
   #isNewFromRunner(request: FastifyRequest, reply: FastifyReply): boolean {
     if (reply.hasHeader('Job-Status')) return false;
-    const token = requestParameters(request)['token'] ?? request.headers['job-token'] ?? '';
-    const refused = hashSecret(`${callerAddress(request.ip)} ${String(token)}`).toString('base64');
+    const token = requestParameters(request)['token'] ?? request.headers['job-token'];
+    const refused = hashSecret(JSON.stringify([callerAddress(request.ip), token])).toString('base64');
     if (this.#refused.has(refused)) return false;
     this.#refused.add(refused);
     for (const oldest of this.#refused) {
