@@ -9,7 +9,7 @@ const defaults = {
   broker: 'amqp://guest:guest@127.0.0.1:5672',
 };
 
-const answerMs = 5_000;
+const answerMs = 15_000;
 /** Pulling an image over a slow line takes its time; a registry that never answers must not. */
 const containerMs = 180_000;
 
@@ -70,6 +70,11 @@ async function firstOf(candidates, problemOf) {
     if (!candidate) continue;
     const problem = await problemOf(candidate.url);
     if (!problem) return candidate;
+    // It is there, and somebody has to look at it: without a word the suites that need it would be left out.
+    if (problem.includes('ETIMEDOUT'))
+      throw new Error(
+        `${candidate.from} takes connections, but says nothing for ${answerMs / 1000} s: is it overloaded?`,
+      );
     if (candidate.required) throw new Error(`The server named by ${candidate.from} cannot be used: ${problem}`);
   }
   return undefined;

@@ -13,7 +13,7 @@ import {
 import { ApiHeader, ApiResponse } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingHttpHeaders } from 'node:http';
-import { badRequest, forbidden, type PipelineFacts, Refusal, refusedRequest } from '#libs/contracts';
+import { badRequest, forbidden, invalid, type PipelineFacts, Refusal, refusedRequest } from '#libs/contracts';
 import { DatabaseClock, uuidv7 } from '#libs/persistence';
 import { Needs } from '../access/needs.decorator.js';
 import { GatewayConfig } from '../config.js';
@@ -119,6 +119,7 @@ export class TriggerPipelineController {
     const now = this.clock.now();
     const caller = await this.callers.find(parameters.id, parameters.token, now);
     await this.limits.checkCaller(tokenOf(caller), caller.projectId, reply);
+    if (parameters.ref.length > longestRef) throw invalid({ base: ['Reference not found'] });
     const accepted: TriggerRequest = {
       ...caller,
       requestId: uuidv7(now.getTime()),
@@ -150,6 +151,9 @@ export class TriggerPipelineController {
     return presentPipeline(pipeline as PipelineFacts, this.config.externalUrl);
   }
 }
+
+/** git keeps no longer ones in files. Nothing is recorded for them: lists of requests show the ref of each. */
+const longestRef = 4_096;
 
 /** Whose calls count together. */
 function tokenOf({ trigger, upstream }: Caller): string {
