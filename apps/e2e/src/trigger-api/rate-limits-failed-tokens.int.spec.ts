@@ -124,3 +124,11 @@ it('a runner whose token is gone is told so for ever, while other tokens are ref
   expect((await ask('glrt-one-more')).status).toBe(429);
   expect((await ask(runner.token)).status).toBe(403);
 });
+
+it('whoever calls on the gateway’s own machine is not counted', async () => {
+  await aMinuteThatLasts();
+  const guesses = times(limit + 3, 0).map((_, index) =>
+    send(flagfall.url, { path: '/user', token: `glpat-local-${index}` }),
+  );
+  expect(sorted(await Promise.all(guesses))).toEqual(times(limit + 3, 401));
+});

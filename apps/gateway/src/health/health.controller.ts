@@ -7,7 +7,7 @@ import { CurrentViewer, Needs } from '../access/needs.decorator.js';
 import type { Viewer } from '../access/viewer.js';
 import { AtRoot } from '../http/at-root.decorator.js';
 import { Endpoint, headersOf } from '../http/endpoint.decorator.js';
-import { isOfThisMachine } from './local-caller.js';
+import { isOfThisMachine } from '../http/local-caller.js';
 import { Readiness } from './readiness.js';
 
 class LivenessResponse {

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Refusal } from '#libs/contracts';
 import { findCredentials } from '../access/credentials.js';
 import { hashSecret } from '../access/secrets.js';
+import { isOfThisMachine } from '../http/local-caller.js';
 import { requestParameters } from '../http/request-parameters.js';
 import { routeSettings } from '../http/route-settings.js';
 import type { CallCounts } from './call-counts.js';
@@ -15,8 +16,8 @@ const mostRefused = 10_000;
 
 /**
  * Limits how often an address may try tokens that are no good, of whatever kind, counted over all gateways together. Only such calls are counted, and only
- * they are refused: a good token costs nothing and always works, so nobody is locked out by others behind the same address
- * (docs/adr/0019-tokens-that-are-no-good.md).
+ * they are refused: a good token costs nothing and always works, so nobody is locked out by others behind the same address. Whoever calls on the
+ * gateway's own machine is no stranger (docs/adr/0019-tokens-that-are-no-good.md).
  */
 export class FailedTokens {
   readonly #refused = new Set<string>();
@@ -42,6 +43,7 @@ export class FailedTokens {
   }
 
   #counts(request: FastifyRequest, reply: FastifyReply): boolean {
+    if (isOfThisMachine(request.raw)) return false;
     const { tokenRefusals } = routeSettings(request);
     if (tokenRefusals === undefined)
       return (
