@@ -21,7 +21,15 @@ export async function checkBroker(url: string | undefined, namespace: string): P
         'See whether RabbitMQ runs, and whether AMQP_URL names it with the right user and password. Until then triggers are accepted, and run later.',
       ),
     ];
-  const findings = [ok('broker', `${broker.product} answers`)];
+  const findings = [
+    broker.blocked === undefined
+      ? ok('broker', `${broker.product} answers`)
+      : wrong(
+          'broker',
+          `${broker.product} takes no messages: ${broker.blocked}`,
+          'Give it memory or room on its disk, or see what fills its queues below; `rabbitmq-diagnostics alarms` tells more. Until then triggers are accepted, and run later.',
+        ),
+  ];
   const services = new Map<string, string[]>();
   const nobody = broker.queues.filter(({ consumers }) => consumers === 0).map(({ queue }) => queue);
   for (const queue of [...broker.missing, ...nobody]) {

@@ -16,6 +16,8 @@ const answerMs = 5_000;
 const clockToleranceMs = 5_000;
 /** A repository that cannot be reached is tried for a quarter of an hour, and some more is nothing to worry about. */
 const unsettledMinutes = 20;
+/** A runner with time for a job asks for one every minute at least. */
+const silentMinutes = 5;
 
 /**
  * Whether the database can be used, is up to date, and has the same time as this machine; how long accepted requests have waited; and what is parked
@@ -80,6 +82,7 @@ async function examine(client: pg.Client): Promise<Finding[]> {
   if (hidden.length > 0)
     findings.push(unknown('schemas', `${hidden.join(', ')}: not for this role to see; ask where those services run`));
   if (visible.includes('gateway')) findings.push(await checkLedger(client));
+  if (visible.includes('pipelines')) findings.push(await checkRunners(client));
   findings.push(...(await checkParkedRows(client)));
   return findings;
 }
@@ -145,6 +148,35 @@ async function checkLedger(client: pg.Client): Promise<Finding> {
     'ledger',
     text,
     'They are kept, and run once the pipeline-service takes them: see what is said of queues below, and its log for repositories that cannot be read.',
+  );
+}
+
+/** Whether jobs wait although no runner asks for any. One that is busy does not ask. */
+async function checkRunners(client: pg.Client): Promise<Finding> {
+  const { rows } = await client.query<{
+    waiting: number;
+    minutes: number;
+    running: number;
+    heard: number;
+    known: number;
+  }>(
+    `select count(*) filter (where runner_id is null)::int as waiting, count(*) filter (where runner_id is not null)::int as running,
+            coalesce(floor(extract(epoch from now() - min(queued_at) filter (where runner_id is null)) / 60), 0)::int as minutes,
+            (select count(*)::int from pipelines.runners where not paused) as known,
+            (select count(*)::int from pipelines.runner_machines join pipelines.runners as runner on runner.id = runner_id
+             where not runner.paused and runner_machines.contacted_at > now() - make_interval(mins => $1)) as heard
+     from pipelines.jobs where status in ('pending', 'running', 'canceling') and not bridge`,
+    [silentMinutes],
+  );
+  const { waiting = 0, minutes = 0, running = 0, heard = 0, known = 0 } = rows[0] ?? {};
+  const text = `${heard} asked for jobs in the last ${silentMinutes} minutes; ${running} jobs run, ${waiting} wait, the oldest for ${minutes} minutes`;
+  if (heard > 0 || running > 0 || minutes < silentMinutes) return ok('runners', text);
+  return wrong(
+    'runners',
+    text,
+    known === 0
+      ? 'No runner is registered, or all are paused: register one, or resume it, on the page of runners.'
+      : 'See whether the runners run, and in their logs whether they reach the gateway by EXTERNAL_URL.',
   );
 }
 

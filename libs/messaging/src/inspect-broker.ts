@@ -3,6 +3,8 @@ import { parkedQueue } from './rabbit-topology.js';
 
 const CONNECT_LIMIT_MS = 5_000;
 const NOT_FOUND = 404;
+/** A broker with an alarm says so at the first message, and takes none. */
+const TAKE_LIMIT_MS = 2_000;
 
 /** How a work queue stands, and what is parked beside it. */
 export interface QueueState {
@@ -18,6 +20,8 @@ export interface QueueState {
 export interface BrokerState {
   /** Such as `RabbitMQ 4.1.0`. */
   readonly product: string;
+  /** Why it takes no messages at present, in its own words, such as `low on memory`; undefined when it takes them. */
+  readonly blocked: string | undefined;
   readonly queues: readonly QueueState[];
   /** Queues that are not there: their service has never run in this namespace. */
   readonly missing: readonly string[];
@@ -46,9 +50,29 @@ export async function inspectBroker(
       else missing.push(queue);
     }
     const { product, version } = model.connection.serverProperties;
-    return { product: `${product} ${version}`, queues, missing };
+    return { product: `${product} ${version}`, blocked: await blockedBy(model), queues, missing };
   } finally {
     await model.close().catch(() => undefined);
+  }
+}
+
+/** Sends a message that goes to nobody. */
+async function blockedBy(model: ChannelModel): Promise<string | undefined> {
+  const channel = await model.createConfirmChannel();
+  channel.on('error', () => undefined);
+  let timer: NodeJS.Timeout | undefined;
+  const blocked = new Promise<string>((resolve) => {
+    model.once('blocked', (reason: string) => resolve(reason));
+    timer = setTimeout(() => resolve(`it does not take a message within ${TAKE_LIMIT_MS / 1000} s`), TAKE_LIMIT_MS);
+  });
+  channel.publish('', 'flagfall.doctor', Buffer.alloc(0));
+  const taken = channel.waitForConfirms().then(() => undefined);
+  // It fails when the connection is closed; nobody waits for it then.
+  taken.catch(() => undefined);
+  try {
+    return await Promise.race([taken, blocked]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

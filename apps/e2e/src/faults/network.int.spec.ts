@@ -4,6 +4,7 @@ import { audit } from '../promises/audit.js';
 import { call, type Told } from '../promises/calls.js';
 import { SteadyLoad } from '../promises/steady-load.js';
 import type { Cable } from '../testing/cable.js';
+import { doctor } from '../testing/doctor.js';
 import { startsFlagfall, type Trigger } from '../testing/flagfall.js';
 import { describeWith } from '../testing/installed.js';
 import { postgresqlPrograms, rabbitmqPrograms } from '../testing/own-servers.js';
@@ -41,9 +42,11 @@ describeWith([postgresqlPrograms, rabbitmqPrograms, ['epmd']])('a network and a 
     await control('set_vm_memory_high_watermark', '0.00001');
     await until('the alarm', async () => (await alarms()).includes('memory'));
     const told = await three();
+    const { text } = await doctor(flagfall);
     await control('set_vm_memory_high_watermark', '0.6');
     await until('the end of the alarm', async () => (await alarms()) === '[]');
     expectInTime(told, 202);
+    expect(text).toMatch(/WRONG +broker +RabbitMQ \S+ takes no messages: low on memory\n +→ Give it memory/);
     await expectBack(told, { accepted: 3 });
   });
 

@@ -1,41 +1,13 @@
 // needs: rabbitmq, postgresql
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import pg from 'pg';
 import { withChannel } from '../../../../libs/messaging/src/testing/broker.js';
 import { until } from '../../../../libs/messaging/src/testing/until.js';
-import { type Flagfall, startsFlagfall } from '../testing/flagfall.js';
+import { doctor } from '../testing/doctor.js';
+import { startsFlagfall } from '../testing/flagfall.js';
 import { call } from './calls.js';
-
-const run = promisify(execFile);
-const program = fileURLToPath(new URL('../../../../bin/flagfall.mjs', import.meta.url));
-
-interface Told {
-  code: number;
-  text: string;
-}
-
-/** As an operator types it, in the environment of the services. */
-async function doctor(flagfall: Flagfall, change: Record<string, string> = {}): Promise<Told> {
-  const { directory, databaseUrl, amqpUrl, namespace } = flagfall.installation;
-  const env = {
-    PATH: process.env.PATH,
-    FLAGFALL_URL: flagfall.url,
-    DATABASE_URL: databaseUrl,
-    AMQP_URL: amqpUrl,
-    NAMESPACE: namespace,
-    DATA_DIR: directory,
-    ...change,
-  };
-  return run(process.execPath, [program, 'doctor'], { env }).then(
-    ({ stdout }) => ({ code: 0, text: stdout }),
-    ({ code, stdout, stderr }: { code: number; stdout: string; stderr: string }) => ({ code, text: stdout + stderr }),
-  );
-}
 
 describe('services on PostgreSQL and RabbitMQ', () => {
   const flagfall = startsFlagfall({ name: 'doctor' });
@@ -55,6 +27,7 @@ describe('services on PostgreSQL and RabbitMQ', () => {
       /^ok +clock /m,
       /^ok +schemas +gateway, tokens, pipelines: up to date$/m,
       /^ok +ledger /m,
+      /^ok +runners +0 asked for jobs in the last 5 minutes; 0 jobs run, 0 wait/m,
       /^ok +broker +RabbitMQ \S+ answers$/m,
       /^ok +queues +each is handled; 0 messages wait in all$/m,
       /^ok +parked +nothing/m,
@@ -81,6 +54,21 @@ describe('services on PostgreSQL and RabbitMQ', () => {
     await service?.start();
     await until('the doctor to be content', async () => (await doctor(flagfall)).code === 0);
   }, 90_000);
+
+  it('with jobs that no runner asks for are told so', async () => {
+    const app = await flagfall.newProject({ files: { '.gitlab-ci.yml': 'build: {script: [make]}\n' } });
+    const { id } = await app.trigger();
+    await query(`update pipelines.jobs set queued_at = now() - interval '7 minutes' where pipeline_id = ${id}`);
+    const alone = await doctor(flagfall);
+    expect(alone.code).toBe(1);
+    expect(alone.text).toMatch(
+      /WRONG +runners +0 asked .* 0 jobs run, \d+ wait, the oldest for 7 minutes\n +→ No runner is registered/,
+    );
+    const runner = await flagfall.newRunner({ tag_list: ['other'], run_untagged: false });
+    expect((await doctor(flagfall)).text).toMatch(/WRONG +runners .*\n +→ See whether the runners run/);
+    await runner.request();
+    expect((await doctor(flagfall)).text).toMatch(/^ok +runners +1 asked for jobs/m);
+  });
 
   it('have what is parked counted', async () => {
     const parked = `${flagfall.installation.namespace}.gateway.artifacts.removed.v1.parked`;
