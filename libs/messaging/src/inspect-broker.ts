@@ -1,5 +1,7 @@
+import type { Duplex } from 'node:stream';
 import { type ChannelModel, connect } from 'amqplib';
 import { parkedQueue } from './rabbit-topology.js';
+import { within } from './time-limit.js';
 
 const CONNECT_LIMIT_MS = 5_000;
 const NOT_FOUND = 404;
@@ -50,9 +52,12 @@ export async function inspectBroker(
       else missing.push(queue);
     }
     const { product, version } = model.connection.serverProperties;
-    return { product: `${product} ${version}`, blocked: await blockedBy(model), queues, missing };
+    const blocked = await blockedBy(model);
+    // A broker with an alarm reads nothing more of this connection, not even that it ends.
+    if (blocked !== undefined) (model.connection as unknown as { stream: Duplex }).stream.destroy();
+    return { product: `${product} ${version}`, blocked, queues, missing };
   } finally {
-    await model.close().catch(() => undefined);
+    await within(CONNECT_LIMIT_MS, model.close());
   }
 }
 
