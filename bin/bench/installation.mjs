@@ -151,39 +151,44 @@ export class BenchInstallation {
 
   async stop() {
     this.stopping = true;
-    const ended = this.processes.map(
-      (child) => new Promise((resolve) => (child.exitCode === null ? child.once('exit', resolve) : resolve())),
-    );
-    for (const child of this.processes.reverse()) child.kill('SIGTERM');
-    await Promise.race([Promise.all(ended), delay(15_000)]);
-    for (const child of this.processes) child.kill('SIGKILL');
+    await endAll(this.processes, 15_000);
     await this.sql(this.servers.database, `drop database if exists ${this.id} with (force)`).catch((error) =>
       console.error(error.message),
     );
-    await this.removeQueues(
-      readdirSync(this.home)
-        .filter((name) => name.endsWith('.log'))
-        .map((name) => readFileSync(join(this.home, name), 'utf8'))
-        .join('\n'),
-    );
+    await removeQueues(this.servers.amqp, this.id, this.home);
     rmSync(this.home, { recursive: true, force: true });
-  }
-
-  /** The services say in their logs which messages they handle; their queues are named after these. */
-  async removeQueues(logs) {
-    const { durableQueues, exchangesOf } = await import('../../dist/libs/messaging/src/rabbit-topology.js');
-    const handled = logs.matchAll(/"msg":"([\w-]+) handles ([\w.-]+)/g);
-    const connection = await amqplib.connect(this.servers.amqp);
-    const channel = await connection.createChannel();
-    for (const [, service, type] of handled)
-      for (const queue of durableQueues(`${this.id}.${service}.${type}`, retryDelaysMs))
-        await channel.deleteQueue(queue);
-    for (const exchange of Object.values(exchangesOf(this.id))) await channel.deleteExchange(exchange);
-    await connection.close();
   }
 }
 
-export async function until(happened, limitSeconds) {
+/** Ends processes, those that were started last first, and by force what has not ended after `limitMs`. */
+export async function endAll(processes, limitMs) {
+  const ended = processes.map(
+    (child) => new Promise((resolve) => (child.exitCode === null ? child.once('exit', resolve) : resolve())),
+  );
+  for (const child of processes.toReversed()) child.kill('SIGTERM');
+  await Promise.race([Promise.all(ended), delay(limitMs)]);
+  for (const child of processes) child.kill('SIGKILL');
+}
+
+/**
+ * Takes what services made from the broker. They say in their logs which messages they handle; their queues are named after these.
+ * @param home where their logs are
+ */
+export async function removeQueues(amqp, namespace, home) {
+  const { durableQueues, exchangesOf } = await import('../../dist/libs/messaging/src/rabbit-topology.js');
+  const logs = readdirSync(home).filter((name) => name.endsWith('.log'));
+  const text = logs.map((name) => readFileSync(join(home, name), 'utf8')).join('\n');
+  const connection = await amqplib.connect(amqp);
+  const channel = await connection.createChannel();
+  for (const [, service, type] of text.matchAll(/"msg":"([\w-]+) handles ([\w.-]+)/g))
+    for (const queue of durableQueues(`${namespace}.${service}.${type}`, retryDelaysMs))
+      await channel.deleteQueue(queue);
+  for (const exchange of Object.values(exchangesOf(namespace))) await channel.deleteExchange(exchange);
+  await connection.close();
+}
+
+/** Asks again every `everyMs` until something has happened. @throws Error after the limit */
+export async function until(happened, limitSeconds, everyMs = 200) {
   const end = Date.now() + limitSeconds * 1000;
   for (;;) {
     const answer = await Promise.resolve()
@@ -191,6 +196,6 @@ export async function until(happened, limitSeconds) {
       .catch(() => false);
     if (answer) return;
     if (Date.now() > end) throw new Error('waited too long');
-    await delay(200);
+    await delay(everyMs);
   }
 }

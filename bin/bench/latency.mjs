@@ -1,22 +1,13 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import amqplib from 'amqplib';
 import pg from 'pg';
 import { root, say } from '../prepare.mjs';
+import { endAll, removeQueues, until } from './installation.mjs';
 import { median } from './load.mjs';
 
 const samples = Number(process.env.BENCH_SAMPLES ?? 40);
@@ -25,8 +16,8 @@ const warmUp = Number(process.env.BENCH_WARM_UP ?? 15);
 const idleMs = 150;
 /** Which installations; both unless told. */
 const kinds = (process.env.BENCH_INSTALLATIONS ?? 'npm start,services').split(',');
-/** The default of event handlers. */
-const retryDelaysMs = [1_000, 5_000, 30_000, 120_000];
+/** Waiting is over soon after what was waited for. */
+const lookMs = 20;
 
 /** bash itself says when it is there, without starting anything. */
 const config = `
@@ -118,7 +109,7 @@ class Installation {
     };
     if (this.kind === 'npm start') this.spawn('standalone', environment);
     else await this.startServices(environment);
-    await until(async () => (await fetch(`${this.url}/-/readiness`)).ok, 60);
+    await until(async () => (await fetch(`${this.url}/-/readiness`)).ok, 60, lookMs);
     if (this.kind !== 'npm start') await this.startRunner(environment);
     const { id } = await this.api('POST', 'projects', { path: 'app', namespace: 'bench', import_url: repository });
     const { token } = await this.api('POST', `projects/${id}/triggers`, { description: 'bench' });
@@ -188,11 +179,12 @@ class Installation {
     const start = now();
     const { id } = await this.begin(which, { MARK: mark });
     const answer = now() - start;
-    await until(() => existsSync(mark) && readFileSync(mark, 'utf8').endsWith('\n'), 20);
+    await until(() => existsSync(mark) && readFileSync(mark, 'utf8').endsWith('\n'), 20, lookMs);
     const line = Number(readFileSync(mark, 'utf8')) * 1000 - start;
     await until(
       async () => (await this.api('GET', `projects/${this.project}/pipelines/${id}`)).status === 'success',
       20,
+      lookMs,
     );
     return { line, answer };
   }
@@ -255,29 +247,10 @@ class Installation {
 
   async stop() {
     this.stopping = true;
-    const ended = this.processes.map(
-      (child) => new Promise((resolve) => (child.exitCode === null ? child.once('exit', resolve) : resolve())),
-    );
-    for (const child of this.processes.reverse()) child.kill('SIGTERM');
-    await Promise.race([Promise.all(ended), delay(20_000)]);
-    for (const child of this.processes) child.kill('SIGKILL');
+    await endAll(this.processes, 20_000);
     if (!this.servers) return;
     await this.sql(`drop database if exists ${this.id} with (force)`);
-    await this.removeQueues();
-  }
-
-  /** The services say in their logs which messages they handle; their queues are named after these. */
-  async removeQueues() {
-    const { durableQueues, exchangesOf } = await import('../../dist/libs/messaging/src/rabbit-topology.js');
-    const logs = readdirSync(this.home).filter((name) => name.endsWith('.log'));
-    const text = logs.map((name) => readFileSync(join(this.home, name), 'utf8')).join('\n');
-    const connection = await amqplib.connect(this.servers.amqp);
-    const channel = await connection.createChannel();
-    for (const [, service, type] of text.matchAll(/"msg":"([\w-]+) handles ([\w.-]+)/g))
-      for (const queue of durableQueues(`${this.id}.${service}.${type}`, retryDelaysMs))
-        await channel.deleteQueue(queue);
-    for (const exchange of Object.values(exchangesOf(this.id))) await channel.deleteExchange(exchange);
-    await connection.close();
+    await removeQueues(this.servers.amqp, this.id, this.home);
   }
 }
 
@@ -321,16 +294,4 @@ async function measureLess(home, repository) {
 /** Milliseconds since 1970, with fractions. */
 function now() {
   return performance.timeOrigin + performance.now();
-}
-
-async function until(happened, limitSeconds) {
-  const end = Date.now() + limitSeconds * 1000;
-  for (;;) {
-    const answer = await Promise.resolve()
-      .then(happened)
-      .catch(() => false);
-    if (answer) return;
-    if (Date.now() > end) throw new Error('waited too long');
-    await delay(20);
-  }
 }

@@ -4,7 +4,7 @@ import { setTimeout as pass } from 'node:timers/promises';
 import { type Audit, audit } from '../promises/audit.js';
 import type { Ask, Told } from '../promises/calls.js';
 import { SteadyLoad } from '../promises/steady-load.js';
-import { type WorkAudit, Witness } from '../promises/witness.js';
+import { watchedWork, type WorkAudit, Witness } from '../promises/witness.js';
 import { startsFlagfall } from '../testing/flagfall.js';
 import { describeWith } from '../testing/installed.js';
 import { postgresqlPrograms, rabbitmqPrograms } from '../testing/own-servers.js';
@@ -69,14 +69,7 @@ describeWith([postgresqlPrograms, rabbitmqPrograms, ['epmd']])(`faults under loa
     const ranFile = join(flagfall.installation.directory, 'ran');
     witness = await Witness.of(flagfall, ranFile);
     // One pipeline in fifty runs; more jobs than that a machine with two cores cannot run besides. At any moment some do.
-    const config = `
-work:
-  variables: { GIT_STRATEGY: none }
-  script: ['echo $CI_JOB_ID >> ${ranFile}', 'sleep 1.5']
-  rules:
-    - if: $NUMBER =~ /[27]0$/
-    - when: manual
-`;
+    const config = watchedWork(ranFile, 'sleep 1.5');
     const triggers = [];
     for (let made = 0; made < 2; made++)
       triggers.push(await flagfall.newTrigger(await flagfall.newProject({ files: { '.gitlab-ci.yml': config } })));

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { audit } from '../promises/audit.js';
 import { SteadyLoad } from '../promises/steady-load.js';
-import { Witness } from '../promises/witness.js';
+import { watchedWork, Witness } from '../promises/witness.js';
 import { startsFlagfall, type Trigger } from '../testing/flagfall.js';
 import { describeWith } from '../testing/installed.js';
 import { postgresqlPrograms, rabbitmqPrograms } from '../testing/own-servers.js';
@@ -26,14 +26,7 @@ describeWith([postgresqlPrograms, rabbitmqPrograms, ['epmd']])(`everything start
   beforeAll(async () => {
     const ranFile = join(flagfall.installation.directory, 'ran');
     witness = await Witness.of(flagfall, ranFile);
-    const config = `
-work:
-  variables: { GIT_STRATEGY: none }
-  script: ['echo $CI_JOB_ID >> ${ranFile}']
-  rules:
-    - if: $NUMBER =~ /[27]0$/
-    - when: manual
-`;
+    const config = watchedWork(ranFile);
     trigger = await flagfall.newTrigger(await flagfall.newProject({ files: { '.gitlab-ci.yml': config } }));
     runner = await flagfall.startRunner({ concurrency: 2 });
   });

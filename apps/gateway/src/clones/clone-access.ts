@@ -15,8 +15,9 @@ export interface CloneGrant {
 }
 
 /**
- * Who may clone: a job its own project, from when a runner has it to its end, and while it runs, for its submodules, what the user may read whose job it is; whoever may read the repository by an
- * access token; anybody a public one. git sends either kind of token as a password, the user does not count (runner-api.md §6.4).
+ * Who may clone: a job its own project, from when a runner has it to its end, and, while it runs, for its submodules what the user may read whose job it
+ * is; whoever may read the repository by an access token; anybody a public one. git sends either kind of token as a password, the user does not count
+ * (runner-api.md §6.4).
  */
 @Injectable()
 export class CloneAccess {

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Refusal } from '#libs/contracts';
 import { findCredentials } from '../access/credentials.js';
 import { hashSecret } from '../access/secrets.js';
+import { forgetOldest } from '../forget-oldest.js';
 import { isOfThisMachine } from '../http/local-caller.js';
 import { requestParameters } from '../http/request-parameters.js';
 import { routeSettings } from '../http/route-settings.js';
@@ -63,10 +64,7 @@ export class FailedTokens {
     const refused = hashSecret(JSON.stringify([callerAddress(request.ip), token])).toString('base64');
     if (this.#refused.has(refused)) return false;
     this.#refused.add(refused);
-    for (const oldest of this.#refused) {
-      if (this.#refused.size <= mostRefused) break;
-      this.#refused.delete(oldest);
-    }
+    forgetOldest(this.#refused, mostRefused);
     return true;
   }
 

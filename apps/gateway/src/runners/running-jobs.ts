@@ -3,6 +3,7 @@ import { type JobReportAnswer, Refusal, ReportJob, type Status } from '#libs/con
 import { type JobCredential, JobTokens } from '../access/job-tokens.js';
 import { hashSecret } from '../access/secrets.js';
 import { GatewayConfig } from '../config.js';
+import { forgetOldest } from '../forget-oldest.js';
 import { Log } from '../log.js';
 import { Services } from '../services.js';
 import { JobLogs } from '../storage/job-logs.js';
@@ -50,10 +51,7 @@ export class RunningJobs {
    */
   expect(tokenHash: string): void {
     this.#expected.add(tokenHash);
-    for (const oldest of this.#expected) {
-      if (this.#expected.size <= mostExpected) break;
-      this.#expected.delete(oldest);
-    }
+    forgetOldest(this.#expected, mostExpected);
   }
 
   /**

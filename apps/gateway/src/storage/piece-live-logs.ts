@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { forgetOldest } from '../forget-oldest.js';
 import { type Appended, type LiveLogs, logKey } from './live-logs.js';
 import type { Storage } from './storage.js';
 
@@ -33,10 +34,7 @@ export class PieceLiveLogs implements LiveLogs {
       await this.storage.write(`${logKey(jobId)}/${padded(start)}-${piece.length}`, Readable.from([piece]));
     this.#ends.delete(jobId);
     this.#ends.set(jobId, size);
-    for (const oldest of this.#ends.keys()) {
-      if (this.#ends.size <= remembered) break;
-      this.#ends.delete(oldest);
-    }
+    forgetOldest(this.#ends, remembered);
     return { taken: true, size };
   }
 

@@ -74,17 +74,20 @@ export class TriggerRequestsModule implements OnApplicationBootstrap, BeforeAppl
     this.metrics.gauge('flagfall_waiting_triggers', 'Trigger calls that wait for their outcome', [], () => [
       { value: this.requests.callers },
     ]);
+    // Both gauges are read at once: one look at the ledger does for them.
+    let looking: ReturnType<Ledger['unsettled']> | undefined;
+    const unsettled = () => (looking ??= this.ledger.unsettled().finally(() => (looking = undefined)));
     this.metrics.gauge(
       'flagfall_unsettled_triggers',
       'Accepted trigger requests of the installation that have no outcome yet',
       [],
-      async () => [{ value: (await this.ledger.unsettled()).count }],
+      async () => [{ value: (await unsettled()).count }],
     );
     this.metrics.gauge(
       'flagfall_unsettled_triggers_age_seconds',
       'How long the oldest of them has waited; 0 without any',
       [],
-      async () => [{ value: (await this.ledger.unsettled()).oldestSeconds }],
+      async () => [{ value: (await unsettled()).oldestSeconds }],
     );
   }
 

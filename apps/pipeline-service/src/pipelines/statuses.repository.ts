@@ -74,10 +74,16 @@ export async function moveJob(
 ): Promise<Moved> {
   const [moved] = await moveJobs(manager, say, [jobId], happening, now, end);
   if (moved !== undefined) return 'moved';
+  const status = await statusOf(manager, jobId);
+  return transitions(happening).some(({ to }) => to === status) ? 'already there' : 'impossible';
+}
+
+/** A job's status; null when there is no such job. */
+export async function statusOf(manager: EntityManager, jobId: number): Promise<Status | null> {
   const [job] = (await manager.query('select status from pipelines.jobs where id = $1', [jobId])) as {
     status: Status;
   }[];
-  return transitions(happening).some(({ to }) => to === job?.status) ? 'already there' : 'impossible';
+  return job?.status ?? null;
 }
 
 /** Lets something happen to several jobs. @returns the ids of those that moved */

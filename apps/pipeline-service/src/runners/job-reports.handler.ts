@@ -14,7 +14,13 @@ import { DatabaseClock, Outbox, retryingTransaction } from '#libs/persistence';
 import { DataSource, type EntityManager } from 'typeorm';
 import { finishJob } from '../pipelines/finish-job.js';
 import { readJobs } from '../pipelines/jobs.repository.js';
-import { moveJob, type ShownPipeline, shownPipeline, startPipeline } from '../pipelines/statuses.repository.js';
+import {
+  moveJob,
+  type ShownPipeline,
+  shownPipeline,
+  startPipeline,
+  statusOf,
+} from '../pipelines/statuses.repository.js';
 import { storedReason } from './failure-reasons.js';
 
 interface Reported {
@@ -145,11 +151,4 @@ async function lockJob(manager: EntityManager, { jobId, tokenHash, state }: Repo
   if (!row) return undefined;
   const { jobStatus, fits, coveragePattern, ...pipeline } = row;
   return { pipeline, status: jobStatus, fits, coveragePattern };
-}
-
-async function statusOf(manager: EntityManager, jobId: number): Promise<Status | null> {
-  const [job] = (await manager.query('select status from pipelines.jobs where id = $1', [jobId])) as {
-    status: Status;
-  }[];
-  return job?.status ?? null;
 }
